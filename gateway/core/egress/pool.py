@@ -1,0 +1,146 @@
+"""The connections of one event loop: opened to a checked address, reused while they are warm, never shared between
+loops.
+
+A connection opened for a trusted call (it may lead inside) is never handed to a guarded one: trust is part of the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import weakref
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.conf import settings
+
+from gateway.core.egress.addresses import Address, Allowance, parse_allowance
+from gateway.core.egress.connection import Connection
+from gateway.core.egress.errors import ConnectFailed
+from gateway.core.egress.resolve import Resolver
+from gateway.core.egress.target import Target
+
+_IDLE_S = 30.0
+_MAX_IDLE_PER_KEY = 256
+
+Key = tuple[str, str, int, bool]
+
+
+@lru_cache(maxsize=1)
+def tls_context() -> ssl.SSLContext:
+    """The system's trust store, certificates and names verified, HTTP/1.1 only. Made once: it costs some 20 ms."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A connection in use, and where it goes back to."""
+
+    key: Key
+    connection: Connection
+    reused: bool
+
+
+class Pool:
+    """Opens, keeps and closes connections. It is their one owner."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self._idle: dict[Key, list[Connection]] = {}
+        self._resolver = Resolver(allowance)
+
+    async def acquire(self, target: Target, *, trusted: bool, connect_s: float, fresh: bool = False) -> Lease:
+        """A warm connection, or a new one. Raises EgressRefused or ConnectFailed."""
+        key = (target.scheme, target.host, target.port, trusted)
+        idle = self._idle.get(key)
+        while idle and not fresh:
+            connection = idle.pop()  # the warmest first
+            if connection.idle_timer is not None:
+                connection.idle_timer.cancel()
+            if connection.usable:
+                return Lease(key, connection, reused=True)
+            connection.abort()
+        if not idle:
+            self._idle.pop(key, None)
+        try:
+            async with asyncio.timeout(connect_s):
+                return Lease(key, await self._connect(target, trusted=trusted, connect_s=connect_s), reused=False)
+        except TimeoutError:
+            raise ConnectFailed(f"Connecting to {target.authority!r} took longer than {connect_s:g} s.") from None
+
+    async def _connect(self, target: Target, *, trusted: bool, connect_s: float) -> Connection:
+        addresses = await self._resolver.addresses(target.host, trusted=trusted)
+        problem = "no address"
+        for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            try:
+                # An address that swallows packets may take its share of the time, not all of it.
+                async with asyncio.timeout(connect_s / left):
+                    return await _open(target, address)
+            except TimeoutError:
+                problem = "timed out"
+            except ssl.SSLCertVerificationError as error:
+                raise ConnectFailed(
+                    f"{target.authority!r} is not who it claims to be: {error.verify_message}."
+                ) from None
+            except (OSError, ssl.SSLError) as error:
+                problem = getattr(error, "strerror", None) or type(error).__name__
+        raise ConnectFailed(f"No connection to {target.authority!r}: {problem}.")
+
+    def release(self, lease: Lease) -> None:
+        """Take a connection back: keep it when it may be reused, close it otherwise."""
+        connection = lease.connection
+        if not connection.release() or len(self._idle.get(lease.key, ())) >= _MAX_IDLE_PER_KEY:
+            connection.abort()
+            return
+        connection.resume()
+        self._idle.setdefault(lease.key, []).append(connection)
+        connection.idle_timer = asyncio.get_running_loop().call_later(_IDLE_S, self._expire, lease.key, connection)
+
+    def _expire(self, key: Key, connection: Connection) -> None:
+        idle = self._idle.get(key, [])
+        if connection in idle:
+            idle.remove(connection)
+        if not idle:
+            self._idle.pop(key, None)
+        connection.abort()
+
+    def close(self) -> None:
+        """Close what is idle. Connections in use close when their callers let go."""
+        while self._idle:
+            for connection in self._idle.popitem()[1]:
+                if connection.idle_timer is not None:
+                    connection.idle_timer.cancel()
+                connection.abort()
+
+
+async def _open(target: Target, address: Address) -> Connection:
+    secure = target.scheme == "https"
+    _, connection = await asyncio.get_running_loop().create_connection(
+        Connection,
+        str(address),
+        target.port,
+        ssl=tls_context() if secure else None,
+        server_hostname=target.host if secure else None,
+    )
+    return connection
+
+
+_pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = weakref.WeakKeyDictionary()
+
+
+def current_pool() -> Pool:
+    """The running loop's pool. ``IKIRO_EGRESS_ALLOW`` is read when the pool is made."""
+    loop = asyncio.get_running_loop()
+    pool = _pools.get(loop)
+    if pool is None:
+        pool = _pools[loop] = Pool(parse_allowance(settings.IKIRO_EGRESS_ALLOW))
+    return pool
+
+
+async def close_pool() -> None:
+    """Forget the running loop's pool and close its idle connections; the lifespan calls it at the end."""
+    pool = _pools.pop(asyncio.get_running_loop(), None)
+    if pool is not None:
+        pool.close()
+        await asyncio.sleep(0)  # let the transports run their closing callbacks

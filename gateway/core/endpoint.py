@@ -1,0 +1,130 @@
+"""What an operation declares about itself, and the call that carries a request through the spine.
+
+A slice's ``api.py`` only *declares*: which scope a key needs, which flag gates it, how large a body may be, whether
+it calls a model. The spine (``gateway/surfaces/spine.py``) reads the declaration and enforces it for every operation in
+the same way, so that no slice can forget a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+KB, MB = 1024, 1024 * 1024
+
+
+class Scope(StrEnum):
+    """The API scopes a key may be narrowed to. ``None`` on a key means all of them."""
+
+    CHAT = "chat"
+    MEMORIES_READ = "memories:read"
+    MEMORIES_WRITE = "memories:write"
+    PERSONAS_READ = "personas:read"
+    PERSONAS_WRITE = "personas:write"
+    POLICIES_READ = "policies:read"
+    POLICIES_WRITE = "policies:write"
+    PROPOSALS_READ = "proposals:read"
+    PROPOSALS_DECIDE = "proposals:decide"
+    KEYS_READ = "keys:read"
+    KEYS_WRITE = "keys:write"
+    REQUESTS_READ = "requests:read"
+    AUDIT_READ = "audit:read"
+    OPERATIONS = "operations"
+
+
+class Body(StrEnum):
+    """Route classes by the largest body they take; settings may change each (`IKIRO_BODY_LIMITS`)."""
+
+    DEFAULT = "default"
+    INFERENCE = "inference"
+    DOCUMENT = "document"
+    BATCH = "batch"
+
+
+BODY_LIMITS = {Body.DEFAULT: 1 * MB, Body.INFERENCE: 32 * MB, Body.DOCUMENT: 50 * MB, Body.BATCH: 16 * MB}
+
+
+class Metering(StrEnum):
+    """How an operation is metered: ``call`` opens a lease and leaves a ledger entry, ``rate`` only passes the rate
+    limit."""
+
+    RATE = "rate"
+    CALL = "call"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One operation's declaration. ``scope=None`` means any valid key; ``public`` needs no key at all (health,
+    documents);
+    ``surface`` names the dialect when it is not the router's own."""
+
+    scope: Scope | None
+    flag: str | None = "enable_gateway_api"
+    metering: Metering = Metering.RATE
+    body: Body = Body.DEFAULT
+    public: bool = False
+    surface: str | None = None
+
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def endpoint(
+    *,
+    scope: Scope | None,
+    flag: str | None = "enable_gateway_api",
+    metering: Metering = Metering.RATE,
+    body: Body = Body.DEFAULT,
+    public: bool = False,
+    surface: str | None = None,
+) -> Callable[[_F], _F]:
+    """Declare a Ninja operation to the spine. Goes directly above ``async def``, below the router's decorator."""
+
+    def mark(view: _F) -> _F:
+        view.__endpoint__ = Endpoint(scope, flag, metering, body, public, surface)  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def declared(view: Callable[..., Any]) -> Endpoint | None:
+    """The declaration of a view function, or None for one that forgot it."""
+    return getattr(view, "__endpoint__", None)
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way through the spine. Every surface makes exactly one and hands it down.
+
+    ``principal`` is a ``tenants.types.Principal``; ``admission`` is what ``platform.admission`` returned;
+    ``decisions`` collects
+    the decision record in order, one JSON-able dict per stage, without any content of the caller.
+    """
+
+    request_id: UUID
+    surface: str
+    principal: Any = None
+    admission: Any = None
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    reads: list[dict[str, Any]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def decided(self, stage: str, verdict: str, **facts: Any) -> None:
+        """Add one line to the decision record: ``verdict`` is ``ok``, ``refused`` or ``degraded``."""
+        self.decisions.append({"stage": stage, "verdict": verdict, **facts})
+
+    def read(self, action: str, target: str, **facts: Any) -> None:
+        """Note a read of memory or content; it reaches the audit through the usage stream when the call settles."""
+        self.reads.append({"action": action, "target": target, **facts})
+
+
+def call_of(request: HttpRequest) -> Call:
+    """The call that the spine attached to this request."""
+    call: Call = request.call  # type: ignore[attr-defined]
+    return call

@@ -1,0 +1,73 @@
+"""Identifiers: UUIDv7 inside, ``<prefix>_<base32>`` outside.
+
+UUIDv7 (RFC 9562) sorts by creation time, so it serves as the keyset of every list and names the day partition
+of a ledger entry. The public form is Crockford base32 in lower case: 26 characters, no look-alikes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from datetime import UTC, datetime
+
+from gateway.core.errors import NotFound
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES = {char: value for value, char in enumerate(_ALPHABET)}
+_LENGTH = 26
+
+
+def uuid7() -> uuid.UUID:
+    """A new UUIDv7: 48 bits of milliseconds, 74 random bits."""
+    return uuid7_at(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10), "big"))
+
+
+def uuid7_at(milliseconds: int, random: int) -> uuid.UUID:
+    """The UUIDv7 of a given moment (milliseconds since the epoch) and 80 bits, of which 74 are used."""
+    value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & (2**62 - 1)
+    return uuid.UUID(int=value)
+
+
+def created_at(value: uuid.UUID) -> datetime:
+    """The moment a UUIDv7 was made, in UTC, to the millisecond."""
+    return datetime.fromtimestamp((value.int >> 80) / 1000, UTC)
+
+
+def base32(value: uuid.UUID) -> str:
+    """The 26 characters of a UUID."""
+    number = value.int
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def from_base32(text: str) -> uuid.UUID:
+    """The UUID of 26 characters. Raises ValueError for anything else."""
+    if len(text) != _LENGTH:
+        raise ValueError("an id has 26 characters after its prefix")
+    number = 0
+    for char in text:
+        try:
+            number = number << 5 | _VALUES[char]
+        except KeyError:
+            raise ValueError(f"{char!r} is not a character of an id") from None
+    return uuid.UUID(int=number & (2**128 - 1)) if number < 2**128 else _overflow()
+
+
+def _overflow() -> uuid.UUID:
+    raise ValueError("not an id")
+
+
+def public(prefix: str, value: uuid.UUID) -> str:
+    """``public("mem", id)`` → ``mem_01j…``."""
+    return f"{prefix}_{base32(value)}"
+
+
+def parse(prefix: str, text: str) -> uuid.UUID:
+    """The UUID behind a public id. A malformed one names nothing, so it is NotFound, never a 500."""
+    head, _, tail = text.partition("_")
+    try:
+        if head != prefix:
+            raise ValueError(f"expected {prefix}_…")
+        return from_base32(tail)
+    except ValueError as error:
+        raise NotFound(f"{text!r} is not the id of anything here ({error}).") from None

@@ -1,0 +1,92 @@
+"""All that a turn needs from the database, read in one hop of one thread: the connection is back in the pool before
+the model is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.core.errors import Forbidden
+from gateway.engine.chat.types import ChatRequest
+from gateway.engine.conversations import services as conversations
+from gateway.engine.conversations.types import Conversation
+from gateway.governance.policies import selectors as policies
+from gateway.governance.policies.types import EffectivePolicy, RequestedPolicy
+from gateway.knowledge.memory import selectors as memory
+from gateway.knowledge.memory.types import Recall, RecallQuery
+from gateway.knowledge.personas import selectors as personas
+from gateway.knowledge.personas.types import PersonaVersion
+from gateway.knowledge.subjects import services as subjects
+from gateway.knowledge.subjects.types import SubjectRef
+from tenants.types import Principal
+
+RECALLED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The turn's persona, subject, policy, conversation and memories, as values that outlive the connection."""
+
+    persona: PersonaVersion
+    subject: SubjectRef
+    policy: EffectivePolicy
+    conversation: Conversation
+    recall: Recall
+
+
+def check_key(principal: Principal, request: ChatRequest) -> None:
+    """Refuse what the key may not touch, before anything is read or counted."""
+    if not principal.may_use_persona(request.persona_id):
+        raise Forbidden(f"This key may not use the persona {request.persona_id!r}.", code="persona_not_allowed")
+    if not principal.may_use_subject(request.subject_id):
+        raise Forbidden("This key may not act for this subject.", code="subject_not_allowed")
+    allowed = principal.key.memory_scopes
+    outside = sorted(set(request.memory_scopes or ()) - set(allowed)) if allowed is not None else []
+    if outside:
+        raise Forbidden(
+            f"This key may not search the memory scopes {', '.join(outside)}.", code="memory_scope_not_allowed"
+        )
+
+
+def prepare(request: ChatRequest, principal: Principal, request_id: Any) -> Prepared:
+    """Persona (at its pinned version), policy, subject, conversation and recall. Runs inside the organization's scope.
+
+    Raises NotFound for an unknown persona or conversation, Conflict for a pinned one, Forbidden where policy refuses.
+    """
+    persona = personas.load(request.persona_id, request.persona_version)
+    requested = RequestedPolicy(
+        redact_mode=request.redact_mode,
+        memory_scopes=request.memory_scopes,
+        key_memory_scopes=principal.key.memory_scopes,
+        max_output_tokens=request.max_tokens,
+    )
+    subject = subjects.ensure(request.subject_id, actor=principal.actor, request_id=request_id)
+    if request.conversation_id is None:
+        conversation = conversations.begin(
+            subject_pk=subject.pk, persona_id=persona.persona_id, persona_version=persona.version
+        )
+    else:
+        conversation = conversations.take_up(
+            request.conversation_id,
+            subject_pk=subject.pk,
+            persona_id=request.persona_id,
+            persona_version=request.persona_version,
+        )
+        if conversation.persona_version != persona.version:
+            persona = personas.load(request.persona_id, conversation.persona_version)
+    policy = policies.effective(
+        persona_do=persona.cartridge.behavior.do, persona_dont=persona.cartridge.behavior.dont, request=requested
+    )
+    policy.check_model(request.model)
+    recall = memory.recall(
+        RecallQuery(
+            subject.pk, request.question, k=RECALLED, memory_scopes=policy.memory_scopes, personas=(persona.persona_id,)
+        )
+    )
+    return Prepared(persona, subject, policy, conversation, recall)
+
+
+def recalled_facts(recall: Recall) -> Sequence[dict[str, Any]]:
+    """The recall's line in the decision record: ids and scores, no content."""
+    return [{"id": memory.public_id, "score": round(memory.score, 4)} for memory in recall.memories]

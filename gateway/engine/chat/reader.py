@@ -1,0 +1,75 @@
+"""Reads the model's deltas into what the caller may see: write tools taken out, citation markers resolved, text
+masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gateway.engine.chat.citations import CitationFilter
+from gateway.engine.chat.extraction import Extraction
+from gateway.engine.chat.metering import Meter
+from gateway.engine.chat.prepare import Prepared
+from gateway.engine.chat.types import Citation, Event, Usage
+from gateway.governance.policies import redaction
+from gateway.platform.providers.types import ModelDelta
+
+_SNIPPET = 240
+
+
+class Reader:
+    """One answer being read. After ``finish`` the whole stands in ``content``, ``citations`` and ``extraction``."""
+
+    def __init__(self, prepared: Prepared, meter: Meter) -> None:
+        self.content = ""
+        self.citations: list[Citation] = []
+        self.extraction = Extraction()
+        self._memories = prepared.recall.memories
+        self._mode = prepared.policy.redact_mode
+        self._markers = CitationFilter(len(self._memories))
+        self._mask = redaction.StreamRedactor(self._mode)
+        self._meter = meter
+        self._cited: set[int] = set()
+
+    def feed(self, delta: ModelDelta) -> Iterator[Event]:
+        """The events that one delta lets out."""
+        if delta.usage is not None:
+            self._meter.usage = delta.usage
+        part = self.extraction.feed(delta)
+        if part.content:
+            self._meter.seen_bytes += len(part.content.encode())
+            yield from self._text(self._mask.feed(self._markers.feed(part.content)))
+            yield from self._cite()
+        yield from self._tool_calls(part.tool_calls)
+
+    def finish(self) -> Iterator[Event]:
+        """The events held back until the end was known."""
+        yield from self._text(self._mask.feed(self._markers.finish()) + self._mask.finish())
+        yield from self._cite()
+        yield from self._tool_calls(self.extraction.finish())
+
+    def _tool_calls(self, fragments: tuple[dict[str, Any], ...]) -> Iterator[Event]:
+        for fragment in fragments:
+            self._meter.seen_bytes += len(fragment["function"].get("arguments", ""))
+            yield Event("content.delta", {"index": 0, "delta": {"tool_calls": [fragment]}})
+
+    def usage(self) -> Usage:
+        """The turn's usage as the caller is shown it."""
+        tokens, _ = self._meter.token_usage()
+        return Usage(tokens.prompt_tokens, tokens.completion_tokens, len(self._memories), self._meter.cache_hit)
+
+    def _text(self, text: str) -> Iterator[Event]:
+        if text:
+            self.content += text
+            yield Event("content.delta", {"index": 0, "delta": {"content": text}})
+
+    def _cite(self) -> Iterator[Event]:
+        for number in self._markers.cited:
+            if number in self._cited:
+                continue
+            self._cited.add(number)
+            memory = self._memories[number - 1]
+            snippet = redaction.redact((memory.provenance.snippet or memory.text)[:_SNIPPET], self._mode)
+            citation = Citation(memory.public_id, memory.provenance.uri, memory.confidence, snippet)
+            self.citations.append(citation)
+            yield Event("citation", citation.wire())

@@ -1,0 +1,117 @@
+"""``/proposals``: list, look, decide, retry."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from django.http import HttpRequest
+from ninja import Query, Router
+
+from gateway.core import clock, ids
+from gateway.core.background import finish
+from gateway.core.endpoint import Scope, call_of, endpoint
+from gateway.core.pagination import check_limit, decode_cursor
+from gateway.governance.proposals import registry, selectors, services
+from gateway.governance.proposals.schemas import DecisionIn, ProposalOut, ProposalPageOut
+from gateway.governance.proposals.types import Proposal, ProposalFilter, State
+from tenants.context import in_tenant
+from tenants.types import OrgRef
+
+router = Router(tags=["proposals"])
+# An answer says `executed` or `failed` when carrying out took less than two seconds, the reads around it included.
+INLINE_S = 1.7
+
+
+@router.get("/proposals", response=ProposalPageOut, summary="List proposals, newest first")
+@endpoint(scope=Scope.PROPOSALS_READ, flag="enable_proposals")
+async def list_proposals(
+    request: HttpRequest,
+    *,
+    state: State | None = None,
+    type_: Annotated[str | None, Query(max_length=64, alias="type")] = None,
+    subject_id: Annotated[str | None, Query(max_length=128)] = None,
+    persona_id: Annotated[str | None, Query(max_length=128)] = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> ProposalPageOut:
+    call = call_of(request)
+    found = await in_tenant(
+        call.principal.ref,
+        selectors.list_page,
+        ProposalFilter(state, type_, subject_id, persona_id),
+        limit=check_limit(limit),
+        after=decode_cursor(cursor),
+        principal=call.principal,
+    )
+    call.read("proposal.read", "proposals", subject_id=subject_id, persona_id=persona_id)
+    return ProposalPageOut.of(found)
+
+
+@router.get("/proposals/{proposal_id}", response=ProposalOut, summary="One proposal with its diff")
+@endpoint(scope=Scope.PROPOSALS_READ, flag="enable_proposals")
+async def get_proposal(request: HttpRequest, proposal_id: str) -> ProposalOut:
+    call = call_of(request)
+    found = await in_tenant(call.principal.ref, selectors.get, ids.parse("prop", proposal_id), principal=call.principal)
+    call.read("proposal.read", found.public_id, subject_id=found.subject_id, persona_id=found.persona_id)
+    return ProposalOut.of(found)
+
+
+@router.post("/proposals/{proposal_id}/approve", response=ProposalOut, summary="Approve, and carry out")
+@endpoint(scope=Scope.PROPOSALS_DECIDE, flag="enable_proposals")
+async def approve_proposal(request: HttpRequest, proposal_id: str, body: DecisionIn | None = None) -> ProposalOut:
+    call = call_of(request)
+    decided = await in_tenant(
+        call.principal.ref,
+        services.approve,
+        ids.parse("prop", proposal_id),
+        actor=call.principal.actor,
+        comment=(body and body.comment) or "",
+        undo_seconds=(body and body.undo_seconds) or 0,
+        request_id=call.request_id,
+        principal=call.principal,
+    )
+    return ProposalOut.of(await _carry_out(call.principal.ref, decided))
+
+
+@router.post("/proposals/{proposal_id}/reject", response=ProposalOut, summary="Reject, or undo an approval in time")
+@endpoint(scope=Scope.PROPOSALS_DECIDE, flag="enable_proposals")
+async def reject_proposal(request: HttpRequest, proposal_id: str, body: DecisionIn | None = None) -> ProposalOut:
+    call = call_of(request)
+    found = await in_tenant(
+        call.principal.ref,
+        services.reject,
+        ids.parse("prop", proposal_id),
+        actor=call.principal.actor,
+        comment=(body and body.comment) or "",
+        request_id=call.request_id,
+        principal=call.principal,
+    )
+    return ProposalOut.of(found)
+
+
+@router.post("/proposals/{proposal_id}/retry", response=ProposalOut, summary="Carry out a failed proposal again")
+@endpoint(scope=Scope.PROPOSALS_DECIDE, flag="enable_proposals")
+async def retry_proposal(request: HttpRequest, proposal_id: str) -> ProposalOut:
+    call = call_of(request)
+    decided = await in_tenant(
+        call.principal.ref,
+        services.retry,
+        ids.parse("prop", proposal_id),
+        actor=call.principal.actor,
+        request_id=call.request_id,
+        principal=call.principal,
+    )
+    return ProposalOut.of(await _carry_out(call.principal.ref, decided))
+
+
+async def _carry_out(ref: OrgRef, decided: Proposal) -> Proposal:
+    """Carry a due proposal out while the caller waits, as far as that is quick; it goes on by itself when it is not."""
+    if decided.state not in {State.APPROVED, State.EXECUTING} or not registry.runs_inline(decided.type):
+        return decided
+    if decided.execute_after is None or decided.execute_after > clock.now():
+        return decided
+    try:
+        return await asyncio.wait_for(finish(in_tenant(ref, services.execute, decided.id)), INLINE_S)
+    except TimeoutError:
+        return await in_tenant(ref, selectors.get, decided.id)

@@ -1,0 +1,107 @@
+"""Reads of the proposals of the organization in scope."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import Q
+
+from gateway.core import clock
+from gateway.core.errors import Forbidden
+from gateway.core.pagination import Page, page
+from gateway.governance.proposals.errors import UnknownProposal
+from gateway.governance.proposals.models import ProposalRow
+from gateway.governance.proposals.types import Proposal, ProposalFilter, State
+from tenants.types import Principal
+
+
+def get(proposal_id: UUID, *, principal: Principal | None = None) -> Proposal:
+    """One proposal. Raises UnknownProposal, and Forbidden when the key may not see its subject or persona."""
+    row = ProposalRow.objects.filter(pk=proposal_id).first()
+    if row is None:
+        raise UnknownProposal("There is no such proposal.")
+    check_allowed(principal, row.subject_id, row.persona_id)
+    return to_proposal(row)
+
+
+def list_page(
+    wanted: ProposalFilter, *, limit: int, after: UUID | None, principal: Principal | None = None
+) -> Page[Proposal]:
+    """Proposals, newest first. A scoped key sees those of its subjects and personas; asking for another's raises
+    Forbidden.
+    """
+    rows = ProposalRow.objects.order_by("-id")
+    if wanted.state is not None:
+        rows = rows.filter(_in_state(wanted.state))
+    if wanted.type is not None:
+        rows = rows.filter(type=wanted.type)
+    if wanted.subject_id is not None:
+        rows = rows.filter(subject_id=wanted.subject_id)
+    if wanted.persona_id is not None:
+        rows = rows.filter(persona_id=wanted.persona_id)
+    if principal is not None:
+        if wanted.subject_id is not None and not principal.may_use_subject(wanted.subject_id):
+            raise Forbidden(f"This key may not see subject {wanted.subject_id!r}.", code="subject_not_allowed")
+        if wanted.persona_id is not None and not principal.may_use_persona(wanted.persona_id):
+            raise Forbidden(f"This key may not see persona {wanted.persona_id!r}.", code="persona_not_allowed")
+        if principal.key.subject_ids is not None:
+            rows = rows.filter(subject_id__in=principal.key.subject_ids)
+        if principal.key.persona_ids is not None:
+            rows = rows.filter(persona_id__in=principal.key.persona_ids)
+    if after is not None:
+        rows = rows.filter(id__lt=after)
+    return page([to_proposal(row) for row in rows[: limit + 1]], limit)
+
+
+def check_allowed(principal: Principal | None, subject_id: str | None, persona_id: str | None) -> None:
+    """Raise Forbidden unless the caller's key covers this subject and persona. What has neither belongs to no scoped
+    key.
+    """
+    if principal is None:
+        return
+    key = principal.key
+    if key.subject_ids is not None and subject_id not in key.subject_ids:
+        raise Forbidden("This key may not act for the proposal's subject.", code="subject_not_allowed")
+    if key.persona_ids is not None and persona_id not in key.persona_ids:
+        raise Forbidden("This key may not act for the proposal's persona.", code="persona_not_allowed")
+
+
+def to_proposal(row: ProposalRow) -> Proposal:
+    """The row as a value. One that ran out is ``expired`` from that moment, whether or not the sweep has come by."""
+    state = State(row.state)
+    if state is State.PENDING and row.expires_at <= clock.now():
+        state = State.EXPIRED
+    return Proposal(
+        id=row.id,
+        type=row.type,
+        payload=row.payload,
+        diff=row.diff,
+        subject_id=row.subject_id,
+        subject_pk=row.subject_pk,
+        persona_id=row.persona_id,
+        conversation_id=row.conversation_id,
+        request_id=row.request_id,
+        provenance=row.provenance,
+        confidence=row.confidence,
+        state=state,
+        expires_at=row.expires_at,
+        decided_by=row.decided_by,
+        decided_at=row.decided_at,
+        comment=row.comment,
+        execute_after=row.execute_after,
+        attempts=row.attempts,
+        executed_at=row.executed_at,
+        result=row.result,
+        assertion_id=row.assertion_id,
+        error=row.error,
+        created_at=row.created_at,
+    )
+
+
+def _in_state(state: State) -> Q:
+    now = clock.now()
+    if state is State.PENDING:
+        return Q(state=State.PENDING, expires_at__gt=now)
+    if state is State.EXPIRED:
+        return Q(state=State.EXPIRED) | Q(state=State.PENDING, expires_at__lte=now)
+    return Q(state=state)

@@ -1,0 +1,46 @@
+"""The audit entry and the event that every step of a proposal leaves, in the step's own transaction.
+
+The audit keeps plain ids, type and state; payloads go into events only, which are rows of the organization and purged
+with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from gateway.core import ids
+from gateway.core.journal import Actor, Change, Event, record
+from gateway.governance.proposals.models import ProposalRow
+
+
+def leave(
+    row: ProposalRow,
+    action: str,
+    actor: Actor,
+    *,
+    request_id: UUID | None = None,
+    detail: dict[str, Any] | None = None,
+    event: dict[str, Any] | None = None,
+    announce: bool = True,
+) -> None:
+    """Record ``action`` on this proposal, and an event of the same name with ``event`` beside the proposal's own
+    fields.
+    """
+    public_id = ids.public("prop", row.id)
+    change = Change(
+        action,
+        actor,
+        public_id,
+        subject_id=row.subject_id,
+        persona_id=row.persona_id,
+        request_id=request_id or row.request_id,
+        provenance=row.provenance,
+        detail={"type": row.type, "state": row.state, **(detail or {})},
+    )
+    if not announce:
+        record(change)
+        return
+    proposal = {"type": row.type, "payload": row.payload, "provenance": row.provenance}
+    payload = {"proposal_id": public_id, "proposal": proposal, **(event or {})}
+    record(change, Event(action, payload, subject_id=row.subject_id, persona_id=row.persona_id))

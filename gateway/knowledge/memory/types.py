@@ -1,0 +1,207 @@
+"""Memories as the rest of the code sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+from gateway.core import ids
+from gateway.core.errors import GatewayError
+
+MAX_TEXT = 16_000
+MAX_SNIPPET = 1_000
+MAX_NAME = 128
+MAX_REF = 512
+MAX_VALUE_BYTES = 8_192
+MAX_BATCH = 1_000
+MAX_QUERY = 4_000
+MAX_K = 100
+
+
+class MemoryType(StrEnum):
+    """What a memory is about. Extensible: a new member needs no migration."""
+
+    EVENT = "event"
+    RECEIPT = "receipt"
+    TRAVEL = "travel"
+    PREFERENCE = "preference"
+    DOC = "doc"
+    FACT = "fact"
+    RELATIONSHIP = "relationship"
+    EMOTION = "emotion"
+    FUTURE_EVENT = "future_event"
+
+
+class Visibility(StrEnum):
+    """``scope``: who may recall it. A private memory that was told to one persona stays with that persona."""
+
+    PRIVATE = "private"
+    ORG = "org"
+    SHARED = "shared"
+
+
+class Status(StrEnum):
+    ACTIVE = "active"
+    SUPERSEDED = "superseded"
+    SILENCED = "silenced"
+    FORGOTTEN = "forgotten"
+
+
+class Subject(Protocol):
+    """Whoever a memory is about, by both names. ``subjects.SubjectRef`` fits; the two slices are strangers."""
+
+    @property
+    def pk(self) -> UUID: ...
+    @property
+    def id(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a memory came from: ``source`` names the collection (``gmail``), ``ref`` the item in it, ``snippet`` its
+    words."""
+
+    source: str
+    ref: str | None = None
+    snippet: str | None = None
+
+    @property
+    def uri(self) -> str | None:
+        """``gmail://msg_123``; None without a reference."""
+        return f"{self.source}://{self.ref}" if self.ref else None
+
+
+@dataclass(frozen=True, slots=True)
+class NewMemory:
+    """A memory to write, not yet checked. Times are aware; ``memory_scope`` is the provenance's source unless given."""
+
+    text: str
+    provenance: Provenance
+    type: str = MemoryType.FACT
+    slot: str | None = None
+    value: Any = None
+    speaker: str | None = None
+    thread_id: str | None = None
+    occurred_at: datetime | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    expires_at: datetime | None = None
+    scope: str = Visibility.PRIVATE
+    memory_scope: str | None = None
+    confidence: float = 1.0
+    persona_id: str | None = None
+    proposal_id: UUID | None = None
+    further_sources: tuple[Provenance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """One memory with the first of its sources. ``deduplicated`` is true only in the answer to a write that found it
+    there."""
+
+    id: UUID
+    subject_pk: UUID
+    subject_id: str
+    text: str
+    type: str
+    slot: str | None
+    value: Any
+    speaker: str | None
+    thread_id: str | None
+    occurred_at: datetime
+    valid_from: datetime | None
+    valid_to: datetime | None
+    expires_at: datetime | None
+    recorded_at: datetime
+    forgotten_at: datetime | None
+    status: str
+    confidence: float
+    trust: int
+    scope: str
+    memory_scope: str
+    persona_id: str | None
+    provenance: Provenance
+    created_by: str
+    deduplicated: bool = False
+
+    @property
+    def public_id(self) -> str:
+        return ids.public("mem", self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """What became of one item of a batch: an id, or the error that kept it out."""
+
+    index: int
+    id: UUID | None = None
+    deduplicated: bool = False
+    error: GatewayError | None = None
+
+    @property
+    def stored(self) -> UUID:
+        """The memory's id; raises the item's error when there is none."""
+        if self.error is not None:
+            raise self.error
+        if self.id is None:
+            raise RuntimeError("an item has an id or an error")
+        return self.id
+
+
+@dataclass(frozen=True, slots=True)
+class RecallQuery:
+    """A question to one subject's memories. ``None`` for a list means no restriction, an empty one allows nothing.
+
+    ``personas``: private memories that were told to another persona stay hidden. ``as_of`` asks what was true then,
+    ``known_at`` what was known to us then.
+    """
+
+    subject_pk: UUID
+    query: str
+    k: int = 10
+    memory_scopes: tuple[str, ...] | None = None
+    types: tuple[str, ...] | None = None
+    personas: tuple[str, ...] | None = None
+    min_confidence: float = 0.0
+    as_of: datetime | None = None
+    known_at: datetime | None = None
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecalledMemory:
+    """One answer, best first. ``score`` compares only within one recall; ``scores`` has its parts when asked to
+    explain."""
+
+    id: UUID
+    text: str
+    type: str
+    score: float
+    confidence: float
+    occurred_at: datetime
+    provenance: Provenance
+    memory_scope: str
+    scores: dict[str, float] | None = None
+    visible_until: datetime | None = field(default=None, repr=False)
+
+    @property
+    def public_id(self) -> str:
+        return ids.public("mem", self.id)
+
+    @property
+    def uri(self) -> str:
+        """What a citation points to: the source's item, or the memory itself when the source gave no reference."""
+        return self.provenance.uri or f"memory://{self.public_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """The memories found, and the subject's memory version that they were read at."""
+
+    memories: tuple[RecalledMemory, ...]
+    cache_hit: bool
+    degraded: bool
+    version: int

@@ -1,0 +1,56 @@
+"""What can be wrong with a persona."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.core.errors import BadRequest, Conflict, FieldProblem, Gone, NotFound, PaymentRequired
+from gateway.knowledge.personas.types import Finding
+
+
+class PersonaNotFound(NotFound):
+    default_code = "persona_not_found"
+
+
+class PersonaVersionNotFound(NotFound):
+    default_code = "persona_version_not_found"
+
+
+class PersonaArchived(Gone):
+    default_code = "persona_archived"
+
+
+class PersonaExists(Conflict):
+    default_code = "persona_exists"
+
+
+class VersionConflict(Conflict):
+    """Somebody else published in between; ``extra`` has their version."""
+
+    default_code = "version_conflict"
+
+
+class PersonaLimitReached(PaymentRequired):
+    """The plan's number of personas is used up."""
+
+    default_code = "plan_limit"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"All the personas that the plan includes ({limit}) are in use. Archive one, edit it, or change the plan.",
+            extra={"limit": "personas", "maximum": limit},
+        )
+
+
+class InvalidCartridge(BadRequest):
+    """The document breaks its schema or a lint rule; one problem per error, its code being the rule."""
+
+    default_code = "invalid_cartridge"
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        problems = tuple(
+            FieldProblem(f"#/cartridge{finding.pointer}", finding.rule, finding.message) for finding in findings
+        )
+        super().__init__(
+            "; ".join(f"{p.pointer.removeprefix('#/')}: {p.message}" for p in problems[:5]) + ".", problems=problems
+        )

@@ -1,0 +1,88 @@
+"""Reads of personas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+
+from gateway.core.pagination import Page, check_limit, decode_cursor
+from gateway.core.pagination import page as cut
+from gateway.knowledge.personas.compile import compile_persona
+from gateway.knowledge.personas.errors import PersonaArchived, PersonaNotFound, PersonaVersionNotFound
+from gateway.knowledge.personas.models import PersonaRow, PersonaVersionRow
+from gateway.knowledge.personas.types import Cartridge, Persona, PersonaVersion
+
+
+def load(persona_id: str, version: int | None = None) -> PersonaVersion:
+    """The version that answers: the current one, read fresh, or the pinned one. One query when the version is known
+    to this process.
+
+    Raises PersonaNotFound, PersonaVersionNotFound, or PersonaArchived for a persona that was taken out of use.
+    """
+    rows = PersonaVersionRow.objects.filter(persona__slug=persona_id)
+    rows = rows.filter(version=F("persona__current_version") if version is None else version)
+    found = rows.values_list("id", "persona__archived_at").first() if _plain(persona_id) else None
+    if found is None:
+        get(persona_id)
+        raise PersonaVersionNotFound(f"Persona {persona_id!r} has no version {version}.")
+    if found[1] is not None:
+        raise PersonaArchived(f"Persona {persona_id!r} was archived.")
+    return _version(found[0])
+
+
+def get(persona_id: str) -> Persona:
+    """One persona, archived or not. Raises PersonaNotFound."""
+    row = PersonaRow.objects.filter(slug=persona_id).first() if _plain(persona_id) else None
+    if row is None:
+        raise PersonaNotFound(f"There is no persona {persona_id!r}.")
+    return to_persona(row)
+
+
+def page(*, limit: int | None = None, cursor: str | None = None, only: Sequence[str] | None = None) -> Page[Persona]:
+    """Personas in use, oldest first; ``only`` narrows to what a scoped key may use (None: all)."""
+    size, after = check_limit(limit), decode_cursor(cursor)
+    rows = PersonaRow.objects.filter(archived_at=None).order_by("id")
+    if only is not None:
+        rows = rows.filter(slug__in=list(only))
+    if after is not None:
+        rows = rows.filter(id__gt=after)
+    return cut([to_persona(row) for row in rows[: size + 1]], size, key=lambda persona: persona.pk)
+
+
+def versions(persona_id: str, *, limit: int | None = None, cursor: str | None = None) -> Page[PersonaVersion]:
+    """A persona's versions, newest first. Raises PersonaNotFound."""
+    size, before = check_limit(limit), decode_cursor(cursor)
+    rows = PersonaVersionRow.objects.filter(persona_id=get(persona_id).pk).order_by("-id")
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    found = [_version(pk) for pk in rows.values_list("id", flat=True)[: size + 1]]
+    return cut(found, size, key=lambda version: version.pk)
+
+
+def count() -> int:
+    """How many personas are in use; archived ones do not count toward the plan."""
+    return PersonaRow.objects.filter(archived_at=None).count()
+
+
+def to_persona(row: PersonaRow) -> Persona:
+    return Persona(row.id, row.slug, row.current_version, row.created_at, row.archived_at)
+
+
+def _plain(persona_id: str) -> bool:
+    return persona_id.isprintable()
+
+
+# A version's row never changes and its id is never used again, in any organization, so it is kept without an expiry.
+@lru_cache(maxsize=256)
+def _version(pk: UUID) -> PersonaVersion:
+    row = PersonaVersionRow.objects.select_related("persona").get(pk=pk)
+    raw: dict[str, Any] = row.cartridge
+    cartridge = Cartridge.of(raw)
+    return PersonaVersion(
+        row.id, row.persona.slug, row.version, cartridge, raw, row.digest, compile_persona(cartridge), row.published_at,
+        row.created_by,
+    )  # fmt: skip

@@ -1,0 +1,20 @@
+"""How a subject can be wrong."""
+
+from __future__ import annotations
+
+from gateway.core.errors import BadRequest, FieldProblem, NotFound
+from gateway.knowledge.subjects.types import MAX_SUBJECT_ID
+
+
+class SubjectNotFound(NotFound):
+    default_code = "subject_not_found"
+
+
+class InvalidSubjectId(BadRequest):
+    """The id is empty, too long, or holds what cannot be shown or stored."""
+
+    def __init__(self) -> None:
+        message = f"must be 1 to {MAX_SUBJECT_ID} printable characters, without spaces at either end"
+        super().__init__(
+            f"subject_id {message}.", problems=(FieldProblem("#/subject_id", "invalid_subject_id", message),)
+        )

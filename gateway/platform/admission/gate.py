@@ -1,0 +1,143 @@
+"""Admission as the surfaces and the engine use it: one process-wide store, limits taken from the caller's organization.
+
+The only door to ``services`` for a request. What the answer's ``RateLimit-*`` headers and the decision record say
+about limits is
+written here, once, for every surface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from gateway.core import ids
+from gateway.core.endpoint import Call
+from gateway.core.errors import GatewayError, Unavailable
+from gateway.core.valkey import Valkey, connection
+from gateway.platform.admission import services
+from gateway.platform.admission.types import (
+    Admission,
+    AdmissionRequest,
+    Lease,
+    LeaseDraft,
+    LimitsView,
+    Note,
+    RateLimit,
+    Settlement,
+)
+from gateway.platform.flags import catalogue
+from tenants import plans
+from tenants.directory import EPOCH_KEY
+from tenants.types import Principal
+
+
+def store() -> Valkey:
+    """This event loop's connection to the store."""
+    return connection(settings.IKIRO_REDIS_URL)
+
+
+async def admit_rate(call: Call) -> None:
+    """Let a request pass that calls no model: it counts toward the request rate and nothing else."""
+    call.admission = await _admit(call, counts_as_call=False, lease=None)
+
+
+async def open_lease(call: Call, *, estimate_micros: int, facts: Mapping[str, Any]) -> Lease:
+    """Let a request pass that will call a model, and hold ``estimate_micros`` for it until it settles or its lease
+    runs out."""
+    draft = LeaseDraft(estimate_micros=estimate_micros, facts=facts)
+    call.admission = await _admit(call, counts_as_call=True, lease=draft)
+    lease: Lease = call.admission.lease
+    services.keeper().hold(lease)
+    return lease
+
+
+async def settle(lease: Lease, settlement: Settlement) -> None:
+    """Close a lease with what really happened; safe to call twice, and while the store is away (then it is
+    journaled)."""
+    services.keeper().release(lease)
+    await services.settle(store(), lease, settlement)
+
+
+async def _admit(call: Call, *, counts_as_call: bool, lease: LeaseDraft | None) -> Admission:
+    principal: Principal = call.principal
+    rate, quota = limits_of(principal)
+    request = AdmissionRequest(principal.ref.id, call.request_id, principal.key.id, rate, quota, counts_as_call, lease)
+    try:
+        admission = await services.admit(store(), request)
+    except GatewayError as error:
+        limit = error.extra.get("limit")
+        if limit:
+            _headers(call, limit["limit"], limit["remaining"], limit["reset_s"])
+        call.decided("limits", "refused", code=error.code, **error.extra)
+        raise
+    _headers(call, admission.rate_limit, admission.rate_remaining, admission.rate_reset_s)
+    call.decided("limits", "ok", **admission.facts)
+    return admission
+
+
+def limits_of(principal: Principal) -> tuple[RateLimit, int | None]:
+    """The request rate and the monthly calls of the caller's organization."""
+    limits = plans.limits(principal.organization)
+    return RateLimit(limits.rate, limits.rate_window_s), catalogue.monthly_calls(principal.organization)
+
+
+def _headers(call: Call, limit: int, remaining: int, reset_s: float) -> None:
+    call.headers["RateLimit-Limit"] = str(limit)
+    call.headers["RateLimit-Remaining"] = str(max(0, remaining))
+    call.headers["RateLimit-Reset"] = str(max(0, round(reset_s)))
+
+
+async def limits_now(call: Call) -> LimitsView:
+    """What is left at this moment, without using any of it."""
+    rate, quota = limits_of(call.principal)
+    return await services.usage_now(store(), call.principal.ref.id, rate=rate, quota=quota)
+
+
+async def lookup(org_id: UUID, request_id: UUID) -> dict[str, Any] | None:
+    """A request that is open, or settled but not yet in the ledger."""
+    return await services.lookup(store(), org_id, request_id)
+
+
+async def note_reads(call: Call) -> None:
+    """Send the call's reads of memory and content to the audit, by way of the usage stream."""
+    principal: Principal = call.principal
+    for read in call.reads:
+        data = {**read, "actor": str(principal.actor), "request_id": str(call.request_id)}
+        await services.note(store(), Note(principal.ref.id, "read", principal.key.id, data=data, surface=call.surface))
+
+
+async def note_refusal(call: Call, error: GatewayError) -> None:
+    """Count a refusal of a known caller; written once per key, reason and minute. A store that is away loses no more
+    than the count."""
+    if call.principal is None or error.http_status >= 500:
+        return
+    try:
+        note = Note(call.principal.ref.id, "refusal", call.principal.key.id, reason=error.code, surface=call.surface)
+        await services.note(store(), note)
+    except Unavailable:
+        call.decided("trail", "degraded", code="store_unavailable")
+
+
+async def read_epoch() -> int:
+    """The directory version that the store announces; 0 before the first change."""
+    return int(await store().execute("GET", EPOCH_KEY) or 0)
+
+
+def background_loops() -> dict[str, Callable[[], Awaitable[None]]]:
+    """What a web process must keep running for its leases: renewal, and the replay of journaled settlements."""
+    return {
+        "lease-keeper": lambda: services.keeper().run(store()),
+        "journal-replay": lambda: services.replayer().run(store()),
+    }
+
+
+async def close() -> None:
+    """Close the connection at shutdown."""
+    await store().close()
+
+
+def public_request_id(request_id: UUID) -> str:
+    return ids.public("req", request_id)

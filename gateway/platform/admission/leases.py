@@ -1,0 +1,81 @@
+"""Keeping the leases of this worker open while it lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+
+from gateway.core.errors import Unavailable
+from gateway.core.valkey import Valkey, shard_of
+from gateway.platform.admission.keys import of_org
+from gateway.platform.admission.scripts import RENEW
+from gateway.platform.admission.types import Lease
+
+log = structlog.get_logger(__name__)
+
+_AGAIN_S = 0.5
+
+
+def lease_ttl_s() -> float:
+    """IKIRO_LEASE_TTL_S: how long a lease outlives the last sign of its worker."""
+    return float(settings.IKIRO_LEASE_TTL_S)
+
+
+async def renew(store: Valkey, leases: Iterable[Lease]) -> int:
+    """Move the expiry of every lease, one command per shard. Returns how many are still open."""
+    by_shard: defaultdict[int, list[Lease]] = defaultdict(list)
+    for lease in leases:
+        by_shard[shard_of(lease.org_id)].append(lease)
+    if not by_shard:
+        return 0
+    await store.ready()
+    replies = [
+        store.submit_script(
+            RENEW,
+            (of_org(group[0].org_id).leases,),
+            [word for lease in group for word in (str(lease.request_id), int(lease.ttl_s * 1000))],
+        )
+        for group in by_shard.values()
+    ]
+    return sum(await asyncio.gather(*replies))
+
+
+class LeaseKeeper:
+    """The worker's open leases. ``admit`` holds, ``settle`` releases, ``run`` renews them thrice in their life."""
+
+    def __init__(self) -> None:
+        self._open: dict[UUID, Lease] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def hold(self, lease: Lease) -> None:
+        self._open[lease.request_id] = lease
+
+    def release(self, lease: Lease) -> None:
+        self._open.pop(lease.request_id, None)
+
+    async def run(self, store: Valkey) -> None:
+        """A background loop. While the store is away it tries again soon: what it renews first is what has expired."""
+        while True:
+            open_now = list(self._open.values())
+            pause = min((lease.ttl_s for lease in open_now), default=lease_ttl_s()) / 3
+            try:
+                await renew(store, open_now)
+            except Unavailable as error:
+                log.debug("leases.store_away", open=len(open_now), error=error.detail)
+                pause = min(_AGAIN_S, pause)
+            await asyncio.sleep(min(pause, lease_ttl_s() / 3))
+
+
+_keeper = LeaseKeeper()
+
+
+def keeper() -> LeaseKeeper:
+    """The process's keeper."""
+    return _keeper

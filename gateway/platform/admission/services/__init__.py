@@ -1,0 +1,13 @@
+"""Letting a request in, closing its account, and the trail of what was not let in."""
+
+from __future__ import annotations
+
+from gateway.platform.admission.leases import keeper, renew
+from gateway.platform.admission.replay import replayer
+from gateway.platform.admission.selectors import lookup, usage_now
+from gateway.platform.admission.services.admit import admit
+from gateway.platform.admission.services.note import note
+from gateway.platform.admission.services.reap import Reaped, reap
+from gateway.platform.admission.services.settle import settle
+
+__all__ = ["Reaped", "admit", "keeper", "lookup", "note", "reap", "renew", "replayer", "settle", "usage_now"]

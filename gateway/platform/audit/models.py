@@ -1,0 +1,48 @@
+"""The audit rows of one organization. Private to the slice."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from gateway.core import ids
+
+
+class AuditRow(models.Model):
+    id = models.UUIDField(primary_key=True, default=ids.uuid7)
+    occurred_at = models.DateTimeField()
+    action = models.CharField(max_length=64)
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=128)
+    target = models.CharField(max_length=256)
+    subject_id = models.CharField(max_length=128, null=True)
+    persona_id = models.CharField(max_length=128, null=True)
+    request_id = models.UUIDField(null=True)
+    provenance = models.JSONField(null=True)
+    detail = models.JSONField(default=dict)
+    content_hash = models.BinaryField()
+    seq = models.BigIntegerField(null=True)
+    prev_hash = models.BinaryField(null=True)
+    chain_hash = models.BinaryField(null=True)
+
+    class Meta:
+        app_label = "gateway_audit"
+        db_table = "audit_entry"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["seq"], name="audit_entry_seq_once"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["id"], name="audit_entry_unsealed", condition=Q(seq__isnull=True)),
+            models.Index(
+                fields=["action", "id"], name="audit_entry_by_action", opclasses=["varchar_pattern_ops", "uuid_ops"]
+            ),
+            models.Index(fields=["subject_id", "id"], name="audit_entry_by_subject"),
+            models.Index(fields=["persona_id", "id"], name="audit_entry_by_persona"),
+            models.Index(fields=["actor_id", "id"], name="audit_entry_by_actor"),
+            models.Index(fields=["occurred_at"], name="audit_entry_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.target}"

@@ -1,0 +1,91 @@
+"""Every event the gateway emits: its name and version, and the JSON Schema of its payload.
+
+The envelope (id, type, version, created_at, subject_id, persona_id) is the same for all and is not part of the
+payload. Within a version a payload may only gain optional fields.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from gateway.core.journal import Event
+from gateway.platform.events.errors import EventContractError
+
+Schema = dict[str, Any]
+_TEXT: Schema = {"type": "string"}
+_MAYBE_TEXT: Schema = {"type": ["string", "null"]}
+_MAYBE_COUNT: Schema = {"type": ["integer", "null"], "minimum": 0}
+
+
+def _id(prefix: str) -> Schema:
+    return {"type": "string", "pattern": f"^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$"}
+
+
+def _payload(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {**required, **(optional or {})},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+_PROPOSAL = _payload(
+    {
+        "type": _TEXT,
+        "payload": {"type": "object"},
+        "provenance": _payload({"from": _TEXT, "confidence": {"type": "number", "minimum": 0, "maximum": 1}}),
+    }
+)
+_ABOUT_PROPOSAL = {"proposal_id": _id("prop"), "proposal": _PROPOSAL}
+_DECISION = {"decided_by": _TEXT, "comment": _MAYBE_TEXT}
+_MEMORY = {"memory_id": _id("mem")}
+_PERSONA_FACTS = {"persona_version": _MAYBE_COUNT, "digest": _MAYBE_TEXT, "change": _MAYBE_TEXT}
+_KEY = _payload({"key_id": _id("key")}, {"name": _MAYBE_TEXT})
+_PERSONA_CHANGE = _payload({}, _PERSONA_FACTS)
+_ERROR = _payload({"code": _TEXT, "detail": _TEXT})
+
+SCHEMAS: dict[tuple[str, int], Schema] = {
+    ("proposal.created", 1): _payload(_ABOUT_PROPOSAL, {"expires_at": _MAYBE_TEXT}),
+    ("proposal.expired", 1): _payload(_ABOUT_PROPOSAL),
+    ("write.approved", 1): _payload(_ABOUT_PROPOSAL, {**_DECISION, "execute_after": _MAYBE_TEXT}),
+    ("write.rejected", 1): _payload(_ABOUT_PROPOSAL, _DECISION),
+    ("write.failed", 1): _payload({**_ABOUT_PROPOSAL, "error": _ERROR}),
+    ("write.executed", 1): _payload(
+        _ABOUT_PROPOSAL, {"result": {"type": ["object", "null"]}, "assertion_id": _MAYBE_TEXT}
+    ),
+    ("memory.created", 1): _payload(
+        {**_MEMORY, "memory_type": _TEXT},
+        {"memory_scope": _MAYBE_TEXT, "scope": _MAYBE_TEXT, "source": _MAYBE_TEXT, "proposal_id": _MAYBE_TEXT},
+    ),
+    ("memory.updated", 1): _payload(_MEMORY, {"supersedes": _MAYBE_TEXT}),
+    ("memory.deleted", 1): _payload(_MEMORY, {"reason": _MAYBE_TEXT}),
+    ("memory.restored", 1): _payload(_MEMORY),
+    ("persona.created", 1): _PERSONA_CHANGE,
+    ("persona.updated", 1): _PERSONA_CHANGE,
+    ("persona.published", 1): _PERSONA_CHANGE,
+    ("policy.updated", 1): _payload({"policy_id": _TEXT}, {"level": _MAYBE_TEXT, "policy_version": _MAYBE_COUNT}),
+    ("subject.created", 1): _payload({}),
+    ("subject.erased", 1): _payload({}, {"receipt_id": _MAYBE_TEXT}),
+    ("key.created", 1): _KEY,
+    ("key.rotated", 1): _KEY,
+    ("key.revoked", 1): _KEY,
+    ("ingestion.error", 1): _payload({"source": _TEXT, "code": _TEXT, "detail": _TEXT}, {"ref": _MAYBE_TEXT}),
+    ("operation.finished", 1): _payload({"operation_id": _id("op"), "kind": _TEXT, "state": _TEXT}),
+}
+_VALIDATORS = {key: Draft202012Validator(schema) for key, schema in SCHEMAS.items()}
+
+
+def check(event: Event) -> None:
+    """Raise EventContractError unless the event is one of the catalogue's and its payload fits."""
+    validator = _VALIDATORS.get((event.name, event.version))
+    if validator is None:
+        raise EventContractError(
+            f"{event.name} version {event.version} is not in gateway/platform/events/catalogue.py."
+        )
+    for problem in validator.iter_errors(event.payload):
+        where = "/".join(str(part) for part in problem.absolute_path)
+        raise EventContractError(f"{event.name} version {event.version}, payload/{where}: {problem.message}")

@@ -1,0 +1,30 @@
+"""Reads of the events of the organization in scope."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from gateway.core.pagination import Page, page
+from gateway.platform.events.models import EventRow
+from gateway.platform.events.types import EventView
+from tenants.types import Principal
+
+
+def list_page(
+    *, limit: int, after: UUID | None, name: str | None = None, principal: Principal | None = None
+) -> Page[EventView]:
+    """Events, newest first; a scoped key sees only those of its own personas and subjects."""
+    rows = EventRow.objects.order_by("-id")
+    if name is not None:
+        rows = rows.filter(name=name)
+    if principal is not None and principal.key.persona_ids is not None:
+        rows = rows.filter(persona_id__in=principal.key.persona_ids)
+    if principal is not None and principal.key.subject_ids is not None:
+        rows = rows.filter(subject_id__in=principal.key.subject_ids)
+    if after is not None:
+        rows = rows.filter(id__lt=after)
+    return page([to_view(row) for row in rows[: limit + 1]], limit)
+
+
+def to_view(row: EventRow) -> EventView:
+    return EventView(row.id, row.name, row.version, row.payload, row.subject_id, row.persona_id, row.created_at)

@@ -1,0 +1,110 @@
+"""The ledger as other slices see it. Money is integer micro-dollars, durations are milliseconds, days are UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import IntEnum
+from uuid import UUID
+
+# Entries that correct an estimated attempt n carry the attempt number n + this.
+CORRECTION = 1000
+# The key of the roll-up where a request had none.
+NO_KEY = UUID(int=0)
+
+
+class State(IntEnum):
+    """``estimated``: the worker died and the lease's estimate was charged. ``correction``: the difference to the truth,
+    found later."""
+
+    SETTLED = 1
+    ESTIMATED = 2
+    CORRECTION = 3
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class Source(IntEnum):
+    """Where token counts come from."""
+
+    PROVIDER = 1
+    ESTIMATED = 2
+    PARTIAL = 3
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One request: all its attempts together. Amounts are sums; status, model, provider, source and latency are the
+    last attempt's. ``state`` is ``estimated`` until a correction came."""
+
+    org_id: UUID
+    request_id: UUID
+    day: date
+    occurred_at: datetime
+    attempts: int
+    key_id: UUID | None
+    surface: str
+    model: str
+    provider: str
+    status: int
+    outcome: str
+    state: str
+    usage_source: str
+    persona_id: str | None
+    subject_id: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    memory_recalls: int
+    cache_hit: bool
+    provider_cost_micros: int
+    markup_micros: int
+    charged_micros: int
+    price_version: str
+    latency_ms: int
+    ttft_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which entries. None means any; ``since`` and ``until`` bound the request's moment (until excluded)."""
+
+    key_id: UUID | None = None
+    status: int | None = None
+    state: str | None = None
+    model: str | None = None
+    surface: str | None = None
+    persona_id: str | None = None
+    subject_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """``next_cursor`` is the request id to continue after, None at the end."""
+
+    entries: tuple[LedgerEntry, ...]
+    next_cursor: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class MonthTotals:
+    """Sums of one UTC month."""
+
+    month: str
+    calls: int
+    entries: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    memory_recalls: int
+    provider_cost_micros: int
+    markup_micros: int
+    charged_micros: int

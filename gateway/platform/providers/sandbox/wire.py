@@ -1,0 +1,99 @@
+"""The sandbox's answers in the OpenAI shape, for the pass-through routes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import msgspec
+
+from gateway.core import clock
+from gateway.core.errors import BadRequest
+from gateway.platform.providers.types import ModelDelta, ModelRequest, ModelStream, Tally, TokenUsage, ToolCallDelta
+
+_NOT_PARAMS = frozenset({"model", "messages", "tools", "tool_choice", "stream"})
+
+
+def request_of(body: bytes, *, model: str, stream: bool) -> tuple[ModelRequest, bool]:
+    """(the request that an OpenAI body makes, whether it asks for the usage of a stream). Raises BadRequest."""
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"The body is not a JSON object: {error}.", status=400) from None
+    messages, tools = fields.get("messages"), fields.get("tools") or []
+    if not isinstance(messages, list) or not messages or not all(isinstance(row, dict) for row in messages):
+        raise BadRequest("messages must be a list of messages, at least one.")
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise BadRequest("tools must be a list of tools.")
+    options = fields.get("stream_options")
+    params = {key: value for key, value in fields.items() if key not in _NOT_PARAMS}
+    request = ModelRequest(model, tuple(messages), tuple(tools), fields.get("tool_choice"), params, stream)
+    return request, isinstance(options, dict) and options.get("include_usage") is True
+
+
+async def as_bytes(
+    stream: ModelStream, request: ModelRequest, body: bytes, tally: Tally, *, show_usage: bool
+) -> AsyncGenerator[bytes, None]:
+    """The stream as the bytes of a completion, or of its chunks."""
+    head = {
+        "id": "chatcmpl-" + hashlib.sha256(body).hexdigest()[:24],
+        "created": int(clock.now().timestamp()),
+        "model": f"ikiro/{request.model}",
+    }
+    async with stream:
+        if not request.stream:
+            yield await _whole(stream, head, tally)
+            return
+        chunk = head | {"object": "chat.completion.chunk"}
+        role: dict[str, Any] = {"role": "assistant"}
+        async for delta in stream:
+            if delta.usage is not None:
+                tally.usage = delta.usage
+            if delta.content is not None or delta.tool_calls or delta.finish_reason:
+                choice = {"index": 0, "delta": role | _part(delta), "finish_reason": delta.finish_reason}
+                yield _frame(chunk | {"choices": [choice]})
+                role = {}
+        if show_usage and tally.usage is not None:
+            yield _frame(chunk | {"choices": [], "usage": _usage(tally.usage)})
+        tally.finished = True
+        yield b"data: [DONE]\n\n"
+
+
+async def _whole(stream: ModelStream, head: dict[str, Any], tally: Tally) -> bytes:
+    async for delta in stream:  # a buffered answer is one delta
+        message: dict[str, Any] = {"role": "assistant", "content": delta.content}
+        if delta.tool_calls:
+            message["tool_calls"] = [_call(call, whole=True) for call in delta.tool_calls]
+        choice = {"index": 0, "message": message, "finish_reason": delta.finish_reason}
+        tally.usage, tally.finished = delta.usage, True
+        usage = {"usage": _usage(delta.usage)} if delta.usage else {}
+        return msgspec.json.encode(head | {"object": "chat.completion", "choices": [choice]} | usage)
+    raise RuntimeError("a buffered answer has exactly one delta")
+
+
+def _part(delta: ModelDelta) -> dict[str, Any]:
+    part: dict[str, Any] = {} if delta.content is None else {"content": delta.content}
+    if delta.tool_calls:
+        part["tool_calls"] = [_call(call, whole=False) for call in delta.tool_calls]
+    return part
+
+
+def _call(call: ToolCallDelta, *, whole: bool) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": call.name} if call.name else {}
+    named = {"id": call.id, "type": "function"} if call.id else {}
+    place = {} if whole else {"index": call.index}
+    return place | named | {"function": function | {"arguments": call.arguments}}
+
+
+def _usage(usage: TokenUsage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+    }
+
+
+def _frame(value: dict[str, Any]) -> bytes:
+    return b"data: " + msgspec.json.encode(value) + b"\n\n"

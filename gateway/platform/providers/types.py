@@ -1,0 +1,156 @@
+"""What the engine and a model exchange, whatever wire the model speaks.
+
+``messages`` and ``tools`` have the OpenAI chat shape; a provider with another wire translates. Deltas are what streams;
+a buffered answer is one delta. Token counts are the provider's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """``model`` is the name after ``provider/``. ``params``: temperature, max_tokens, response_format, stop, metadata,
+    … as given.
+    """
+
+    model: str
+    messages: tuple[dict[str, Any], ...]
+    tools: tuple[dict[str, Any], ...] = ()
+    tool_choice: str | dict[str, Any] | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A fragment of a tool call: ``id`` and ``name`` usually come once, ``arguments`` is a piece of a JSON text."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """``cached_tokens`` are part of ``prompt_tokens``."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDelta:
+    content: str | None = None
+    tool_calls: tuple[ToolCallDelta, ...] = ()
+    finish_reason: str | None = None
+    usage: TokenUsage | None = None
+
+    def says_something(self) -> bool:
+        """Whether a caller would notice it. A role alone, or an empty string, says nothing."""
+        return bool(self.content or self.tool_calls or self.finish_reason or self.usage)
+
+
+class Peeked(Generic[T]):
+    """An answer whose first piece has arrived. ``async with`` it, so that leaving early lets go of the upstream;
+    iterate once.
+    """
+
+    def __init__(self, first: T, rest: AsyncGenerator[T, None]) -> None:
+        self._first: T | None = first
+        self._rest = rest
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        first, self._first = self._first, None
+        return first if first is not None else await anext(self._rest)
+
+    async def aclose(self) -> None:
+        """Let go of the upstream. Safe to call twice and after the end."""
+        self._first = None
+        await self._rest.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class ModelStream(Peeked[ModelDelta]):
+    """The deltas of one answer. Ends in one of two ways: after one with a ``finish_reason``, or by raising an
+    UpstreamError.
+    """
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a passed-through answer turned out to have used; filled while it passes."""
+
+    usage: TokenUsage | None = None
+    finished: bool = False
+
+
+class Forwarded(Peeked[bytes]):
+    """A passed-through answer: ``status`` (always 2xx), ``headers`` worth handing on, the body's bytes by iteration.
+
+    ``usage`` is known once the iteration has ended (None when the provider gave none); ``finished`` says whether it
+    ended well.
+    """
+
+    status = 200
+
+    def __init__(
+        self, first: bytes, rest: AsyncGenerator[bytes, None], headers: Mapping[str, str], tally: Tally
+    ) -> None:
+        super().__init__(first, rest)
+        self.headers, self._tally = headers, tally
+
+    @property
+    def usage(self) -> TokenUsage | None:
+        return self._tally.usage
+
+    @property
+    def finished(self) -> bool:
+        return self._tally.finished
+
+
+async def first_of(pieces: AsyncGenerator[T, None]) -> T:
+    """Wait for the first piece, so that what fails before it is raised here and not in the middle of an answer."""
+    try:
+        return await anext(pieces)
+    except BaseException:
+        await pieces.aclose()
+        raise
+
+
+class Provider(Protocol):
+    """One place that answers for models. Implementations hold no state of a request, so one instance serves them
+    all.
+    """
+
+    name: str
+
+    async def open(self, request: ModelRequest) -> ModelStream:
+        """Ask the model. Returns once the first delta is there; raises an UpstreamError (or NotFound for the model)
+        before that.
+        """
+        ...
+
+    async def forward(
+        self, body: bytes, *, model: str, stream: bool, content_type: str = "application/json"
+    ) -> Forwarded:
+        """Pass an OpenAI-shaped body through with ``model`` put in. Its messages stay the bytes they are."""
+        ...

@@ -1,0 +1,108 @@
+"""`POST /v1/chat/completions`: OpenAI's dialect as a plain pass-through, buffered and streamed, under our admission
+and ledger."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+
+from gateway.core.endpoint import Body, Call, Metering, Scope, call_of, endpoint
+from gateway.core.errors import BadRequest, FieldProblem
+from gateway.engine.chat import passthrough
+from gateway.surfaces import problems, sse
+
+router = Router(tags=["openai"])
+_PERSONA_HEADERS = ("x-persona-id", "x-subject-id", "x-memory-scopes")
+
+
+class Envelope(msgspec.Struct):
+    """The few fields of the body that the gateway reads; the rest passes as it is."""
+
+    model: str
+    messages: list[msgspec.Raw]
+    stream: bool | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+
+
+_decoder = msgspec.json.Decoder(Envelope)
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["model", "messages"],
+                    "properties": {
+                        "model": {"type": "string", "examples": ["ikiro/sandbox"]},
+                        "messages": {"type": "array", "minItems": 1, "items": {"type": "object"}},
+                        "stream": {"type": ["boolean", "null"]},
+                        "max_tokens": {"type": ["integer", "null"], "minimum": 1},
+                    },
+                    "additionalProperties": True,
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/chat/completions", summary="OpenAI chat completions, passed through", openapi_extra=_BODY)
+@endpoint(scope=Scope.CHAT, metering=Metering.CALL, body=Body.INFERENCE, surface="openai")
+async def completions(request: HttpRequest) -> HttpResponse:
+    """The official OpenAI clients work with the base URL changed. Nothing but the model's name is looked at."""
+    call = call_of(request)
+    _refuse_persona_headers(request)
+    envelope = _envelope(request.body)
+    stream = bool(envelope.stream)
+    passed = await passthrough.forward(
+        call,
+        request.body,
+        model=envelope.model,
+        stream=stream,
+        max_tokens=envelope.max_completion_tokens or envelope.max_tokens,
+    )
+    if stream:
+        return sse.response(_frames(passed, call))
+    return HttpResponse(await passed.whole(), content_type="application/json")
+
+
+async def _frames(passed: passthrough.Passed, call: Call) -> AsyncIterator[bytes]:
+    chunks = passed.stream()
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except Exception as error:  # noqa: BLE001 - a stream that was promised ends with an error event, whatever failed
+        yield sse.frame(problems.openai_error(problems.told(error, call), call))
+    finally:
+        await chunks.aclose()  # type: ignore[attr-defined]
+
+
+def _envelope(body: bytes) -> Envelope:
+    try:
+        envelope = _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$.")
+        field = path.rstrip("`") or (message.split("`")[1] if "`" in message else "")
+        raise BadRequest(str(error), problems=(FieldProblem(f"#/{field}", "invalid", message),)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"The body is not valid JSON ({error}).", code="malformed_json") from None
+    if not envelope.messages:
+        problem = FieldProblem("#/messages", "too_short", "must hold at least one message")
+        raise BadRequest("messages must hold at least one message.", problems=(problem,))
+    return envelope
+
+
+def _refuse_persona_headers(request: HttpRequest) -> None:
+    """Silently answering without the persona that was asked for would be worse than refusing."""
+    named = [name for name in _PERSONA_HEADERS if name in request.headers]
+    if named:
+        raise BadRequest(
+            f"{', '.join(named)}: this route passes through to the model and knows no personas; use POST /v1/chat.",
+            code="persona_headers_unsupported",
+        )

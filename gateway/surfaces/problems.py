@@ -1,0 +1,116 @@
+"""From the one error base to each dialect's shape: problem+json on the native API, OpenAI's object under its paths."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from gateway.core import ids
+from gateway.core.endpoint import Call, call_of
+from gateway.core.errors import BadRequest, FieldProblem, GatewayError
+
+log = structlog.get_logger(__name__)
+_OPENAI_TYPES = {
+    400: "invalid_request_error", 401: "authentication_error", 402: "insufficient_quota", 403: "permission_error",
+    404: "invalid_request_error", 409: "conflict_error", 413: "invalid_request_error", 422: "invalid_request_error",
+    429: "rate_limit_error",
+}  # fmt: skip
+_SOURCES = {"query": "query", "path": "path", "header": "header", "cookie": "cookie"}
+
+
+def install(api: NinjaAPI) -> None:
+    """Make every failure of an operation come out in its surface's dialect."""
+    api.add_exception_handler(GatewayError, respond)
+    api.add_exception_handler(ValidationError, _validation_error)
+    api.add_exception_handler(HttpError, _http_error)
+    api.add_exception_handler(Exception, _unexpected)
+
+
+def problem(error: GatewayError, call: Call, *, instance: str) -> dict[str, Any]:
+    """The problem object (RFC 9457) with our machine code, request id and, for a known caller, the decision record."""
+    shown: dict[str, Any] = {
+        "type": f"urn:ikiro:error:{error.code}",
+        "title": error.title,
+        "status": error.http_status,
+        "detail": error.detail,
+        "instance": instance,
+        "code": error.code,
+        "request_id": ids.public("req", call.request_id),
+    }
+    if error.problems:
+        shown["errors"] = [{"pointer": one.pointer, "code": one.code, "message": one.message} for one in error.problems]
+    if error.retry_after is not None:
+        shown["retry_after"] = error.retry_after
+    shown.update({key: value for key, value in error.extra.items() if key not in shown})
+    if call.principal is not None and call.decisions:
+        shown["decisions"] = call.decisions
+    return shown
+
+
+def openai_error(error: GatewayError, call: Call) -> dict[str, Any]:
+    """The same error as OpenAI's clients read it."""
+    first = error.problems[0] if error.problems else None
+    return {
+        "error": {
+            "message": error.detail,
+            "type": _OPENAI_TYPES.get(error.http_status, "server_error"),
+            "param": first.pointer.removeprefix("#/").replace("/", ".") if first else None,
+            "code": error.code,
+            "request_id": ids.public("req", call.request_id),
+        }
+    }
+
+
+def respond(request: HttpRequest, error: Any) -> HttpResponse:
+    """The HTTP answer for an error, in the dialect of the request's surface."""
+    call = call_of(request)
+    status, kind = error.http_status, "application/problem+json"
+    if call.surface == "openai":
+        body, kind = openai_error(error, call), "application/json"
+        status = 400 if status == 422 else status
+    else:
+        body = problem(error, call, instance=request.path)
+    response = HttpResponse(json.dumps(body, default=str), status=status, content_type=kind)
+    if error.retry_after is not None:
+        response["Retry-After"] = str(max(1, round(error.retry_after)))
+    if status == 401:
+        response["WWW-Authenticate"] = 'Bearer realm="ikiro"'
+    return response
+
+
+def _validation_error(request: HttpRequest, error: Any) -> HttpResponse:
+    problems = tuple(FieldProblem(_pointer(one["loc"]), one["type"], one["msg"]) for one in error.errors)
+    first = problems[0]
+    return respond(request, BadRequest(f"{first.pointer.removeprefix('#/')}: {first.message}", problems=problems))
+
+
+def _pointer(location: tuple[Any, ...]) -> str:
+    """Ninja's ``("body", "body", "messages", 0)`` as a JSON pointer into what the caller sent."""
+    source, *path = location
+    if source in _SOURCES:
+        return f"#/{_SOURCES[source]}/" + "/".join(str(part) for part in path)
+    return "#/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in path[1:])
+
+
+def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
+    """Ninja's own refusal: a body that is not JSON."""
+    return respond(
+        request, BadRequest(f"The body is not valid JSON ({error.message}).", code="malformed_json", status=400)
+    )
+
+
+def _unexpected(request: HttpRequest, error: Any) -> HttpResponse:
+    return respond(request, told(error, call_of(request)))
+
+
+def told(error: Exception, call: Call) -> GatewayError:
+    """What the caller is told of an error. A defect of ours is logged with its trace and told without it."""
+    if isinstance(error, GatewayError):
+        return error
+    log.error("request.crashed", request_id=ids.public("req", call.request_id), surface=call.surface, exc_info=error)
+    return GatewayError("This is our fault and it is logged. Quote the request id if it persists.")

@@ -1,0 +1,114 @@
+"""What this organization can do here and now: `/v1/me`, `/v1/capabilities`, `/v1/limits`, `/v1/models`."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+from django.http import HttpRequest, JsonResponse
+from ninja import Router
+
+from gateway.core.endpoint import Scope, call_of, endpoint
+from gateway.core.errors import GatewayError, NotFound
+from gateway.governance.proposals import registry as executors
+from gateway.platform.admission import gate
+from gateway.platform.flags import catalogue
+from gateway.platform.providers import registry as providers
+from tenants import plans
+from tenants.context import in_public
+from tenants.selectors import directory_version
+
+router = Router(tags=["about"])
+
+
+@router.get("/me", summary="Who this key is")
+@endpoint(scope=None)
+async def me(request: HttpRequest) -> JsonResponse:
+    principal = call_of(request).principal
+    organization, key = principal.organization, principal.key
+    shown = {name: getattr(key, name) for name in ("name", "mode", "persona_ids", "subject_ids", "memory_scopes")}
+    scopes = key.scopes or [scope.value for scope in Scope]
+    return JsonResponse(
+        {
+            "organization": {
+                "id": organization.ref.public_id,
+                "slug": organization.slug,
+                "name": organization.name,
+                "plan": organization.plan,
+            },
+            "key": {"id": key.public_id, "scopes": scopes, **shown},
+        }
+    )
+
+
+@router.get("/capabilities", summary="What works here now, computed from live state")
+@endpoint(scope=None)
+async def capabilities(request: HttpRequest) -> JsonResponse:
+    organization = call_of(request).principal.organization
+    database = await _state(in_public(directory_version))
+    features = {key: bool(catalogue.value(organization, key)) for key in catalogue.FLAGS if key.startswith("enable_")}
+    limits = plans.limits(organization)
+    return JsonResponse(
+        {
+            "features": features,
+            "models": [model.id for model in providers.available_models()],
+            "proposal_types": sorted(executors.types()),
+            "surfaces": {"chat": True, "openai_chat_completions": True, "streaming": True},
+            "recall": {"lexical": database == "ok", "dense": False},
+            "dependencies": {"database": database, "store": "ok"},
+            "limits": {
+                "calls_per_month": catalogue.monthly_calls(organization),
+                "personas": limits.personas,
+                "memories_per_subject": limits.memories,
+                "rate": {"limit": limits.rate, "window_s": limits.rate_window_s},
+            },
+        }
+    )
+
+
+@router.get("/limits", summary="What is left and when it resets")
+@endpoint(scope=None)
+async def limits(request: HttpRequest) -> JsonResponse:
+    now = await gate.limits_now(call_of(request))
+    rate = {
+        "scope": "organization",
+        "limit": now.rate_limit,
+        "window_s": now.rate_window_s,
+        "remaining": now.rate_remaining,
+        "reset_s": now.rate_reset_s,
+    }
+    quota = {
+        "scope": "organization",
+        "unit": "calls",
+        "limit": now.quota_limit,
+        "used": now.quota_used,
+        "reset_at": now.quota_reset_at.isoformat(),
+    }
+    return JsonResponse({"rates": [rate], "quotas": [quota], "budgets": [], "spent_micros": now.spent_micros})
+
+
+@router.get("/models", summary="The models that answer here")
+@endpoint(scope=None)
+async def models(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"object": "list", "data": [_model(one) for one in providers.available_models()]})
+
+
+@router.get("/models/{path:model_id}", summary="One model")
+@endpoint(scope=None)
+async def model(request: HttpRequest, model_id: str) -> JsonResponse:
+    found = next((one for one in providers.available_models() if fnmatchcase(model_id, one.id)), None)
+    if found is None:
+        raise NotFound(f"There is no model {model_id!r} here; GET /v1/models lists them.", code="model_not_found")
+    return JsonResponse({**_model(found), "id": model_id})
+
+
+def _model(info: providers.ModelInfo) -> dict[str, Any]:
+    return {"id": info.id, "object": "model", "owned_by": info.provider, "pattern": info.pattern}
+
+
+async def _state(check: Any) -> str:
+    try:
+        await check
+    except GatewayError as error:
+        return error.code
+    return "ok"

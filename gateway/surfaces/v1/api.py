@@ -1,0 +1,52 @@
+"""The `/v1` API: every router, behind the spine, with errors in each surface's dialect and one OpenAPI document."""
+
+from __future__ import annotations
+
+from ninja import NinjaAPI
+
+from gateway.governance.policies.api import router as policies_router
+from gateway.governance.proposals.api import router as proposals_router
+from gateway.knowledge.personas.api import router as personas_router
+from gateway.knowledge.subjects.api import router as subjects_router
+from gateway.platform.audit.api import router as audit_router
+from gateway.platform.events.api import router as events_router
+from gateway.platform.operations.api import router as operations_router
+from gateway.surfaces import problems
+from gateway.surfaces.openai.completions import router as completions_router
+from gateway.surfaces.spine import API_VERSION, spine
+from gateway.surfaces.v1.about import router as about_router
+from gateway.surfaces.v1.chat import router as chat_router
+from gateway.surfaces.v1.keys import router as keys_router
+from gateway.surfaces.v1.memories import router as memories_router
+from gateway.surfaces.v1.policies import router as effective_policies_router
+#from gateway.surfaces.v1.requests import router as requests_router
+
+api = NinjaAPI(
+    title="Ikiro Gateway",
+    version=API_VERSION,
+    urls_namespace="v1",
+    description="Personas that stay in character, remember their people, obey policy and ask before they act.",
+    openapi_extra={
+        "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "ik_live_…"}}},
+        "security": [{"key": []}],
+    },
+)
+api.add_decorator(spine("v1"), mode="view")
+problems.install(api)
+for router in (
+    chat_router,
+    completions_router,
+    memories_router,
+    subjects_router,
+    personas_router,
+    policies_router,
+    effective_policies_router,
+    proposals_router,
+#    requests_router,
+    operations_router,
+    audit_router,
+    events_router,
+    keys_router,
+    about_router,
+):
+    api.add_router("", router)

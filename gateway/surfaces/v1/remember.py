@@ -1,0 +1,129 @@
+"""What `POST /v1/memories` was sent: one memory or a batch, each item checked on its own, and stored for its
+subject."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import transaction
+from ninja import Schema
+from pydantic import ValidationError
+
+from gateway.core.errors import BadRequest, FieldProblem, Forbidden, GatewayError
+from gateway.knowledge.memory import imports
+from gateway.knowledge.memory import services as memory
+from gateway.knowledge.memory.types import ItemResult, Memory
+from gateway.knowledge.subjects import services as subjects
+from gateway.platform.operations import services as operations
+from gateway.platform.operations.types import Operation
+from gateway.surfaces.v1.schemas.memories import BatchIn, MemoryIn
+from tenants import plans
+from tenants.types import Principal
+
+S = TypeVar("S", bound=Schema)
+_MOST_PROBLEMS = 20
+
+
+def parsed(schema: type[S], body: Any) -> S:
+    """The body as ``schema``, or BadRequest with a pointer to every field that is wrong."""
+    try:
+        return schema.model_validate(body)
+    except ValidationError as error:
+        problems = tuple(
+            FieldProblem("#/" + "/".join(str(part) for part in one["loc"]), one["type"], one["msg"])
+            for one in error.errors()
+        )
+        first = problems[0]
+        raise BadRequest(f"{first.pointer.removeprefix('#/')}: {first.message}", problems=problems) from None
+
+
+def check_key(principal: Principal, item: MemoryIn) -> None:
+    """Refuse what the key may not write to."""
+    if not principal.may_use_subject(item.subject_id):
+        raise Forbidden("This key may not act for this subject.", code="subject_not_allowed")
+    allowed = principal.key.memory_scopes
+    if allowed is not None and item.searched_under not in allowed:
+        detail = f"This key may not write to the memory scope {item.searched_under!r}."
+        raise Forbidden(detail, code="memory_scope_not_allowed")
+    if item.persona_id is not None and not principal.may_use_persona(item.persona_id):
+        raise Forbidden(f"This key may not use the persona {item.persona_id!r}.", code="persona_not_allowed")
+
+
+def store(item: MemoryIn, principal: Principal, request_id: UUID) -> Memory:
+    """Store one memory and, when it is new, its subject: both or neither. Runs inside the organization's scope."""
+    with transaction.atomic():
+        subject = subjects.ensure(item.subject_id, actor=principal.actor, request_id=request_id)
+        return memory.create(
+            subject, item.new(), actor=principal.actor, request_id=request_id, limit_per_subject=_limit(principal)
+        )
+
+
+class Batch:
+    """A batch whose items have been read: the good ones, and the error of each other."""
+
+    def __init__(self, body: Any, principal: Principal) -> None:
+        self._principal = principal
+        self._raw = parsed(BatchIn, body).items
+        self._good: dict[int, MemoryIn] = {}
+        self._errors: dict[int, GatewayError] = {}
+        for index, raw in enumerate(self._raw):
+            try:
+                item = parsed(MemoryIn, raw)
+                check_key(principal, item)
+                self._good[index] = item
+            except GatewayError as error:
+                self._errors[index] = error
+
+    def store(self, request_id: UUID) -> list[dict[str, Any]]:
+        """Store the good items in one transaction; every item's result, in order. Runs inside the organization's
+        scope."""
+        results = dict.fromkeys(range(len(self._raw)), ItemResult(0)) | {
+            index: ItemResult(index, error=error) for index, error in self._errors.items()
+        }
+        if self._good:
+            with transaction.atomic():
+                stored = memory.create_many(
+                    self._with_subjects(request_id),
+                    actor=self._principal.actor,
+                    request_id=request_id,
+                    limit_per_subject=_limit(self._principal),
+                )
+            for index, result in zip(self._good, stored, strict=True):
+                results[index] = ItemResult(index, result.id, result.deduplicated, result.error)
+        return [imports.as_wire(results[index]) for index in range(len(self._raw))]
+
+    def start(self, request_id: UUID) -> Operation:
+        """Leave the batch to a worker. A batch with an item that cannot be read is refused whole, with every place
+        named."""
+        if self._errors:
+            raise _unreadable(self._errors)
+        with transaction.atomic():
+            payload = imports.payload(
+                self._with_subjects(request_id), actor=self._principal.actor, limit_per_subject=_limit(self._principal)
+            )
+            return operations.start(
+                imports.KIND, total=len(self._raw), payload=payload, actor=self._principal.actor, request_id=request_id
+            )
+
+    def _with_subjects(self, request_id: UUID) -> list[Any]:
+        names = {item.subject_id for item in self._good.values()}
+        known = subjects.ensure_many(names, actor=self._principal.actor, request_id=request_id)
+        return [(known[item.subject_id], item.new()) for item in self._good.values()]
+
+
+def _unreadable(errors: dict[int, GatewayError]) -> GatewayError:
+    problems = tuple(
+        FieldProblem(f"#/items/{index}{problem.pointer.removeprefix('#')}", problem.code, problem.message)
+        for index, error in errors.items()
+        for problem in error.problems or (FieldProblem("#", error.code, error.detail),)
+    )[:_MOST_PROBLEMS]
+    refused = next((error for error in errors.values() if isinstance(error, Forbidden)), None)
+    detail = f"{len(errors)} of the items cannot be stored; the first is {problems[0].pointer}: {problems[0].message}"
+    if refused is not None:
+        return Forbidden(refused.detail, code=refused.code, problems=problems)
+    return BadRequest(detail, problems=problems)
+
+
+def _limit(principal: Principal) -> int | None:
+    return plans.limits(principal.organization).memories

@@ -1,0 +1,102 @@
+"""The body of `POST /v1/chat` and the shapes it answers with."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from ninja import Field, Schema
+from pydantic import ConfigDict, field_validator
+
+MAX_MESSAGES = 2_000
+
+
+class MessageIn(Schema):
+    """One message in OpenAI's shape; unknown fields travel on to the model."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[dict[str, Any]] | None = None
+
+
+class ChatIn(Schema):
+    """One turn."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(min_length=1, max_length=200, examples=["ikiro/sandbox"])
+    persona_id: str = Field(min_length=1, max_length=64, examples=["brand-default"])
+    subject_id: str = Field(min_length=1, max_length=128, examples=["usr_123"])
+    memory_scopes: list[str] | None = Field(None, max_length=50)
+    messages: list[MessageIn] = Field(min_length=1, max_length=MAX_MESSAGES)
+    stream: bool | None = False
+    redact_mode: Literal["off", "default", "strict"] | None = None
+    conversation_id: str | None = Field(None, max_length=64)
+    persona_version: int | None = Field(None, ge=1, le=2**31 - 1)
+    max_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    temperature: float | None = Field(None, ge=0, le=2)
+    tools: list[dict[str, Any]] | None = Field(None, max_length=128)
+    tool_choice: str | dict[str, Any] | None = None
+    response_format: dict[str, Any] | None = None
+    metadata: dict[str, str] | None = Field(None, max_length=16)
+
+    @field_validator("subject_id")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("must be printable characters")
+        return value
+
+
+class CitationOut(Schema):
+    factId: str  # noqa: N815 - the wire's name
+    uri: str
+    confidence: float
+    snippet: str | None = None
+
+
+class ProposedWriteOut(Schema):
+    proposal_id: str
+    type: str
+    payload: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+class UsageOut(Schema):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    memory_recalls: int
+    cache_hit: bool
+
+
+class ChatOut(Schema):
+    """The whole answer; also the data of the stream's `message.done`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    object: Literal["chat"]
+    model: str
+    persona_id: str
+    persona_version: int
+    conversation_id: str
+    choices: list[dict[str, Any]]
+    citations: list[CitationOut]
+    proposedWrites: list[ProposedWriteOut]  # noqa: N815 - the wire's name
+    usage: UsageOut
+    request_id: str
+
+
+class ProblemOut(Schema):
+    """RFC 9457 with a machine code and the request id."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: list[dict[str, str]] | None = None
+    retry_after: float | None = None

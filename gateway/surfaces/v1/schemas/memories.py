@@ -1,0 +1,231 @@
+"""Shapes of memories on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from ninja import Schema
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
+
+from gateway.knowledge.memory.types import (
+    MAX_BATCH,
+    MAX_K,
+    MAX_NAME,
+    MAX_QUERY,
+    MAX_REF,
+    MAX_SNIPPET,
+    MAX_TEXT,
+    Memory,
+    MemoryType,
+    NewMemory,
+    Provenance,
+    Recall,
+    RecalledMemory,
+    Visibility,
+)
+
+_KEPT = timedelta(days=30)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("must be printable characters, without spaces at either end")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME), AfterValidator(_printable)]
+
+
+class ProvenanceIn(Schema):
+    """Where a memory comes from: the collection, the item in it, its words."""
+
+    model_config = ConfigDict(extra="forbid")
+    source: Name = Field(examples=["gmail"])
+    ref: str | None = Field(None, min_length=1, max_length=MAX_REF, examples=["msg_123"])
+    snippet: str | None = Field(None, max_length=MAX_SNIPPET)
+
+    def value(self) -> Provenance:
+        return Provenance(self.source, self.ref, self.snippet)
+
+
+class MemoryIn(Schema):
+    """One memory to write."""
+
+    model_config = ConfigDict(extra="forbid")
+    subject_id: Name = Field(examples=["usr_123"])
+    text: str = Field(min_length=1, max_length=MAX_TEXT, examples=["Prefers tea over coffee."])
+    provenance: ProvenanceIn
+    type: MemoryType = MemoryType.FACT
+    slot: Name | None = Field(None, description="The attribute it is a value of, such as home.city.")
+    value: Any = Field(None, description="The same as data; plain JSON.")
+    speaker: Name | None = None
+    thread_id: Name | None = None
+    occurred_at: AwareDatetime | None = Field(None, description="When it happened or was said; now unless given.")
+    valid_from: AwareDatetime | None = Field(None, description="True from; occurred_at unless given.")
+    valid_to: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = Field(None, description="Not recalled from this moment on.")
+    scope: Visibility = Visibility.PRIVATE
+    memory_scope: Name | None = Field(
+        None, description="The source it is searched under; provenance.source unless given."
+    )
+    confidence: float = Field(1.0, ge=0, le=1)
+    persona_id: Name | None = Field(None, description="With scope private: only this persona recalls it.")
+
+    @property
+    def searched_under(self) -> str:
+        return self.memory_scope or self.provenance.source
+
+    def new(self) -> NewMemory:
+        values = {
+            name: getattr(self, name) for name in type(self).model_fields if name not in {"subject_id", "provenance"}
+        }
+        return NewMemory(provenance=self.provenance.value(), **values)
+
+
+class BatchIn(Schema):
+    """Up to 1,000 memories; each is stored or refused on its own."""
+
+    model_config = ConfigDict(extra="forbid")
+    items: list[dict[str, Any]] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class RecallIn(Schema):
+    """A question to one subject's memories."""
+
+    model_config = ConfigDict(extra="forbid")
+    subject_id: Name
+    query: str = Field(min_length=1, max_length=MAX_QUERY)
+    k: int = Field(10, ge=1, le=MAX_K)
+    memory_scopes: list[Name] | None = Field(None, max_length=50)
+    types: list[MemoryType] | None = Field(None, max_length=len(MemoryType))
+    persona_id: Name | None = Field(None, description="Leaves out what was told to another persona in private.")
+    min_confidence: float = Field(0.0, ge=0, le=1)
+    as_of: AwareDatetime | None = Field(None, description="What was true then; not in the future.")
+    known_at: AwareDatetime | None = Field(None, description="What was known then; not in the future.")
+    explain: bool = False
+
+
+class ProvenanceOut(Schema):
+    source: str
+    ref: str | None
+    snippet: str | None
+
+    @classmethod
+    def of(cls, provenance: Provenance) -> ProvenanceOut:
+        return cls(source=provenance.source, ref=provenance.ref, snippet=provenance.snippet)
+
+
+class MemoryOut(Schema):
+    """One memory with the first of its sources."""
+
+    id: str
+    subject_id: str
+    text: str
+    type: str
+    slot: str | None
+    value: Any
+    speaker: str | None
+    thread_id: str | None
+    occurred_at: datetime
+    valid_from: datetime | None
+    valid_to: datetime | None
+    expires_at: datetime | None
+    recorded_at: datetime
+    forgotten_at: datetime | None
+    status: str
+    scope: str
+    memory_scope: str
+    confidence: float
+    trust: int
+    persona_id: str | None
+    provenance: ProvenanceOut
+    created_by: str
+    deduplicated: bool
+
+    @classmethod
+    def of(cls, memory: Memory) -> MemoryOut:
+        plain = {name: getattr(memory, name) for name in cls.model_fields if name not in {"id", "provenance"}}
+        return cls(id=memory.public_id, provenance=ProvenanceOut.of(memory.provenance), **plain)
+
+
+class MemoryPage(Schema):
+    data: list[MemoryOut]
+    next_cursor: str | None
+
+
+class ForgottenOut(Schema):
+    """A memory that is no longer found. Its row is kept until ``purge_after``."""
+
+    id: str
+    status: str
+    forgotten_at: datetime | None
+    purge_after: datetime | None
+
+    @classmethod
+    def of(cls, memory: Memory) -> ForgottenOut:
+        purge_after = memory.forgotten_at + _KEPT if memory.forgotten_at else None
+        return cls(id=memory.public_id, status=memory.status, forgotten_at=memory.forgotten_at, purge_after=purge_after)
+
+
+class RecalledOut(Schema):
+    """One memory found, with the score it was ranked by."""
+
+    id: str
+    text: str
+    type: str
+    score: float
+    confidence: float
+    occurred_at: datetime
+    provenance: ProvenanceOut
+    memory_scope: str
+    scores: dict[str, float] | None = None
+
+    @classmethod
+    def of(cls, memory: RecalledMemory) -> RecalledOut:
+        return cls(
+            id=memory.public_id,
+            text=memory.text,
+            type=memory.type,
+            score=memory.score,
+            confidence=memory.confidence,
+            occurred_at=memory.occurred_at,
+            provenance=ProvenanceOut.of(memory.provenance),
+            memory_scope=memory.memory_scope,
+            scores=memory.scores,
+        )
+
+
+class RecallOut(Schema):
+    """What was found, best first; ``degraded`` when a part of the search was not available."""
+
+    data: list[RecalledOut]
+    cache_hit: bool
+    degraded: bool
+
+    @classmethod
+    def of(cls, recall: Recall) -> RecallOut:
+        data = [RecalledOut.of(memory) for memory in recall.memories]
+        return cls(data=data, cache_hit=recall.cache_hit, degraded=recall.degraded)
+
+
+class BatchErrorOut(Schema):
+    """Why one item was refused."""
+
+    status: int
+    code: str
+    detail: str
+    errors: list[dict[str, str]]
+
+
+class BatchItemOut(Schema):
+    """What became of one item: an id or an error."""
+
+    index: int
+    id: str | None = None
+    deduplicated: bool | None = None
+    error: BatchErrorOut | None = None
+
+
+class BatchOut(Schema):
+    data: list[BatchItemOut]

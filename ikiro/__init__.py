@@ -1,0 +1,1 @@
+"""The Django project: settings, lanes, Celery. It wires and decides nothing."""

@@ -1,0 +1,78 @@
+"""What the scheduler does each round, and how often. Every job may run again after a crash, and twice, without harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connections
+
+from gateway.core.valkey import sync_client
+from gateway.governance.proposals import tasks as proposals
+from gateway.platform.admission.services import reap
+from gateway.platform.audit import sealing
+from gateway.platform.ledger import services as ledger
+from gateway.platform.operations import tasks as operations
+from ikiro.scheduler import trail
+from tenants import directory, selectors
+from tenants.context import public_scope
+from tenants.provisioning import service as provisioning
+
+# Under a flood of entries the other jobs still get their turn.
+_DRAINS_A_ROUND = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """``work`` runs every ``every_s`` seconds."""
+
+    name: str
+    every_s: float
+    work: Callable[[], object]
+
+
+def usage() -> None:
+    """Expired leases to entries, streams to rows, counters back after a flush; in this order."""
+    client = sync_client(settings.IKIRO_REDIS_URL)
+    ledger.reseed(client, connections["batch"])
+    reap(client)
+    for _ in range(_DRAINS_A_ROUND):
+        if not ledger.drain(client, connections["batch"], trail.write):
+            break
+
+
+def sealing_sweep() -> None:
+    """Committed audit entries into their chains."""
+    sealing.sweep(connections["batch"])
+
+
+def announce_directory() -> None:
+    """Heal a change whose process died before it told the workers."""
+    with public_scope():
+        version = selectors.directory_version()
+    directory.announce(version)
+
+
+def sweep_organizations() -> None:
+    """Unfinished provisioning, proposals and operations go to the workers again."""
+    with public_scope():
+        provisioning.sweep()
+        ready = [organization.ref for organization in selectors.organizations(state="ready")]
+    for ref in ready:
+        proposals.sweep.send(ref)
+        operations.sweep.send(ref)
+
+
+def partitions() -> None:
+    """A week of ledger partitions ahead."""
+    ledger.ensure_partitions()
+
+
+JOBS = (
+    Job("partitions", 3600, partitions),
+    Job("usage", 0.3, usage),
+    Job("audit-sealing", 0.5, sealing_sweep),
+    Job("directory", 1.0, announce_directory),
+    Job("organizations", 10.0, sweep_organizations),
+)

@@ -1,0 +1,84 @@
+"""From the usage stream to an organization's own schema: decision records to ``requests``, reads and refusals to
+``audit``."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from gateway.core import ids
+from gateway.core.journal import Actor
+from gateway.platform.audit import services as audit
+from gateway.platform.audit.types import NotedEntry
+from gateway.platform.requests import services as requests
+from gateway.platform.requests.types import RequestRecord
+from tenants import selectors
+from tenants.context import public_scope, scope
+from tenants.types import OrgRef
+
+_READ_FACTS = ("memories", "count", "filter")
+
+
+def write(org_id: UUID, records: list[dict[str, Any]]) -> None:
+    """Write one organization's batch; writing it twice is the same as once."""
+    with scope(_ref(org_id)):
+        requests.write_records(_request(one) for one in records if one["kind"] == "request")
+        audit.write_noted(_noted(one) for one in records if one["kind"] in ("read", "refusal"))
+
+
+@lru_cache(maxsize=4096)
+def _ref(org_id: UUID) -> OrgRef:
+    with public_scope():
+        organization = selectors.organization(org_id)
+    if organization is None:
+        raise LookupError(f"there is no organization {org_id}")
+    return organization.ref
+
+
+def _request(one: dict[str, Any]) -> RequestRecord:
+    request_id = UUID(one["request_id"])
+    return RequestRecord(
+        request_id=request_id,
+        occurred_at=ids.created_at(request_id),
+        surface=one["surface"],
+        status=one["status"],
+        state=one["state"],
+        record=one.get("record") or {},
+        key_id=_key(one),
+        persona_id=one.get("persona_id"),
+        subject_id=one.get("subject_id"),
+        model=one.get("model"),
+    )
+
+
+def _noted(one: dict[str, Any]) -> NotedEntry:
+    key = _key(one)
+    actor = Actor("key", key) if key else Actor("system", "gateway")
+    if one["kind"] == "refusal":
+        detail = {"reason": one["reason"], "surface": one["surface"], "count": one["count"]}
+        at = datetime.fromtimestamp(one["minute"] * 60, UTC)
+        return NotedEntry(_stable_id(one["stream_id"], at), at, "request.refused", actor, key or "", detail=detail)
+    return NotedEntry(
+        id=UUID(one["id"]),
+        occurred_at=datetime.fromtimestamp(one["at_ms"] / 1000, UTC),
+        action=one["action"],
+        actor=actor,
+        target=one["target"],
+        subject_id=one.get("subject_id"),
+        persona_id=one.get("persona_id"),
+        request_id=UUID(one["request_id"]) if one.get("request_id") else None,
+        detail={name: one[name] for name in _READ_FACTS if name in one},
+    )
+
+
+def _key(one: dict[str, Any]) -> str | None:
+    return ids.public("key", UUID(one["key_id"])) if one.get("key_id") else None
+
+
+def _stable_id(stream_id: str, at: datetime) -> UUID:
+    """A UUIDv7 that is the same each time this stream entry is read."""
+    random = int.from_bytes(hashlib.sha256(stream_id.encode()).digest()[:10], "big")
+    return ids.uuid7_at(int(at.timestamp() * 1000), random)

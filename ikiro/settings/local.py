@@ -1,0 +1,3 @@
+"""A laptop: everything embedded, over loopback."""
+
+from ikiro.settings.base import *  # noqa: F403

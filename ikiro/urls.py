@@ -1,0 +1,16 @@
+"""Every URL of the installation. Nothing under ``/v1`` exists outside the spine; an architecture test walks this
+list."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from gateway.surfaces.health import healthz, readyz
+from gateway.surfaces.v1.api import api as v1
+
+urlpatterns = [
+    path("healthz", healthz),
+    path("readyz", readyz),
+    path("v1/", v1.urls),
+    path("", include("console.urls")),
+]

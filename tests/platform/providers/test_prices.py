@@ -1,0 +1,63 @@
+"""Micro-dollars: exact, rounded once, never 0 for want of a price."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from genai_prices import Usage, calc_price
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.platform.providers import prices
+from gateway.platform.providers.prices import Price
+from gateway.platform.providers.types import TokenUsage
+
+
+def test_price__known_model__is_cost_markup_and_their_sum():
+    # 900 at $0.15, 100 cached at $0.075, 100 out at $0.60 per million: 202.5 micro-dollars, half up.
+    price = prices.price("openai", "gpt-4o-mini", TokenUsage(1000, 100, 100))
+    assert price == Price(203, 41, 244, price.price_version)
+    assert price.price_version.startswith("genai-prices/")
+
+
+def test_price__sandbox__is_zero_and_says_free():
+    assert prices.price("ikiro", "sandbox", TokenUsage(10, 10)) == Price(0, 0, 0, "ikiro/free")
+
+
+@pytest.mark.parametrize(("provider", "model"), [("openai", "my-own-llama"), ("nobody", "gpt-4o-mini"), ("openai", "")])
+def test_price__unknown_model__is_none_not_zero(provider, model):
+    assert prices.price(provider, model, TokenUsage(10, 10)) == Price(None, None, None, "unpriced")
+    assert prices.estimate(provider, model, 1000, 10) == 0
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini", "gpt-4o-mini-2024-07-18", "gpt-4o", "gpt-5", "o3", "gpt-3.5-turbo"])
+@pytest.mark.parametrize("usage", [(1, 0, 0), (100, 0, 50), (300_000, 5_000, 1_000), (0, 7, 0)])
+def test_price__every_listed_model__agrees_with_the_list_to_half_a_micro(model, usage):
+    prompt, completion, cached = usage
+    listed = calc_price(
+        Usage(input_tokens=prompt, output_tokens=completion, cache_read_tokens=cached), model, provider_id="openai"
+    )
+    cost = prices.price("openai", model, TokenUsage(prompt, completion, cached)).provider_cost_micros
+    assert abs(listed.total_price * 1_000_000 - cost) <= Decimal("0.5")
+
+
+@given(
+    prompt=st.integers(0, 10**6),
+    completion=st.integers(0, 10**5),
+    cached=st.integers(0, 10**6),
+    model=st.sampled_from(["gpt-4o", "gpt-4o-mini"]),
+)
+def test_price__any_usage__adds_up_and_stays_under_the_estimate(prompt, completion, cached, model):
+    price = prices.price("openai", model, TokenUsage(prompt, completion, min(cached, prompt)))
+    assert price.charged_micros == price.provider_cost_micros + price.markup_micros
+    assert abs(price.markup_micros * 5 - price.provider_cost_micros) <= 3
+    assert price.charged_micros <= prices.estimate("openai", model, prompt, completion) + 1
+
+
+def test_estimate__no_max_tokens__assumes_a_long_answer():
+    assert (
+        prices.estimate("openai", "gpt-4o-mini", 0, None)
+        == prices.estimate("openai", "gpt-4o-mini", 0, 16_384)
+        == 11_797
+    )

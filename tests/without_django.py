@@ -1,0 +1,13 @@
+"""For tests of parts that only read settings: make sure that there are some, without setting Django up."""
+
+from __future__ import annotations
+
+import os
+
+from django.conf import settings
+
+
+def ensure_settings() -> None:
+    """Configure the few settings these parts read, unless the project's settings are in use."""
+    if not settings.configured and "DJANGO_SETTINGS_MODULE" not in os.environ:
+        settings.configure(IKIRO_EGRESS_ALLOW=[], IKIRO_PROVIDERS={"openai": {"base_url": "", "api_key": ""}})
