@@ -14,6 +14,7 @@ from django.core.handlers.asgi import ASGIHandler  # noqa: E402 - Django must be
 
 from gateway.surfaces import lifespan  # noqa: E402
 from gateway.surfaces.body_limits import body_limit  # noqa: E402
+from gateway.surfaces.spine import dress_unrouted  # noqa: E402
 from ikiro.lanes import Receive, Send, SlimHandler  # noqa: E402
 
 _SLIM_PREFIXES = ("/v1/", "/healthz", "/readyz")
@@ -24,7 +25,7 @@ class Application:
     stock Django."""
 
     def __init__(self) -> None:
-        self._slim = SlimHandler(body_limit)
+        self._slim = SlimHandler(body_limit, dress_unrouted)
         self._stock = ASGIHandler()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.handlers.exception import convert_exception_to_response
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import set_script_prefix, set_urlconf
 
 from gateway.core.errors import PayloadTooLarge
@@ -32,11 +32,15 @@ class ClientGone(Exception):
 
 
 class SlimHandler(ASGIHandler):
-    """``body_limit(path)`` gives the bytes a path may carry; a larger body is left unread and noted on the request."""
+    """``body_limit(path)`` gives the bytes a path may carry; a larger body is left unread and noted on the request.
+    ``finish`` completes an answer that came from no operation (no such path, wrong method, health)."""
 
-    def __init__(self, body_limit: Callable[[str], int]) -> None:
+    def __init__(
+        self, body_limit: Callable[[str], int], finish: Callable[[HttpRequest, HttpResponse], HttpResponse]
+    ) -> None:
         super().__init__()
         self._body_limit = body_limit
+        self._finish = finish
 
     def load_middleware(self, is_async: bool = True) -> None:
         self._view_middleware: list[Any] = []
@@ -66,6 +70,8 @@ class SlimHandler(ASGIHandler):
 
     async def _serve(self, request: ASGIRequest, send: Send) -> None:
         response = await self._middleware_chain(request)
+        if not response.has_header("X-Request-Id"):
+            response = self._finish(request, response)
         if response.streaming:
             await self._stream(response, send)
             return

@@ -16,10 +16,10 @@ from django.http import HttpRequest, HttpResponse
 
 from gateway.core import ids
 from gateway.core.endpoint import Call, Endpoint, Metering, declared
-from gateway.core.errors import Forbidden, GatewayError, Unauthenticated
+from gateway.core.errors import Forbidden, GatewayError, NotFound, Unauthenticated
 from gateway.platform.admission import gate
 from gateway.platform.flags import catalogue
-from gateway.surfaces import last_used
+from gateway.surfaces import last_used, problems
 from tenants.authentication import authenticate
 from tenants.types import Principal
 
@@ -108,6 +108,20 @@ def _require_flag(principal: Principal, endpoint: Endpoint) -> None:
                 f"This needs the {plan} plan or above.", code="plan_required", extra={"flag": flag, "plan": plan}
             )
         raise Forbidden(f"{flag} is off for this organization.", code="feature_disabled", extra={"flag": flag})
+
+
+def dress_unrouted(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """An answer that no operation gave: no such path, or not with this method. In JSON, with a request id like every other."""
+    call = Call(ids.uuid7(), "v1")
+    request.call = call  # type: ignore[attr-defined]
+    if response.status_code == 404:
+        response = problems.respond(request, NotFound(f"There is nothing at {request.path}.", code="no_such_path"))
+    elif response.status_code == 405:
+        allowed = response.get("Allow", "")
+        error = GatewayError(f"{request.path} takes {allowed}, not {request.method}.", code="method_not_allowed", status=405)
+        response = problems.respond(request, error)
+        response["Allow"] = allowed
+    return _dress(response, call)
 
 
 def _dress(response: HttpResponse, call: Call) -> HttpResponse:

@@ -87,11 +87,12 @@ class Supervisor:
         return step
 
     def finish_step(self, step: _Step) -> str:
-        """Wait for a step; its standard output. Raises StackError with the end of its log when it fails."""
+        """Wait for a step; its standard output, any number of times. Raises StackError with its log when it fails."""
         while step.process.poll() is None:
             self.loop.pause(0.02)
         self.loop.drain()
-        self._steps.remove(step)
+        if step in self._steps:
+            self._steps.remove(step)
         output = b"\n".join(step.output).decode("utf-8", "replace")
         if step.process.returncode != 0:
             raise StackError(f"{step.name} failed ({step.process.returncode}):\n{output}\n{step.log.tail()}".strip())

@@ -18,6 +18,7 @@ from ikiro.stack.loop import Loop, Stopped
 from ikiro.stack.orphans import end_orphans
 from ikiro.stack.output import Terminal
 from ikiro.stack.places import resolve_places
+from ikiro.stack.prepared import is_prepared, note_prepared
 from ikiro.stack.readiness import HOST, ask_readiness, parse_port, require_free_port
 from ikiro.stack.supervisor import Supervisor
 
@@ -66,13 +67,15 @@ def _supervise(supervisor: Supervisor, *, port: int, started: float) -> int:
     try:
         end_orphans(places.state)
         supervisor.start_servers()
-        supervisor.finish_step(supervisor.begin_step("migrate", *_manage("migrate_fleet")))
-        quickstart = supervisor.begin_step("demo", *_manage("quickstart", "--json"))
+        prepare = supervisor.begin_step("prepare", *_manage("prepare"))
+        if not is_prepared(places):
+            supervisor.finish_step(prepare)
         web = supervisor.start_child(_web(port))
         _wait_until_ready(supervisor, web, port=port)
         supervisor.start_child(_WORKER)
         supervisor.start_child(_SCHEDULER)
-        facts = json.loads(supervisor.finish_step(quickstart))
+        facts = json.loads(supervisor.finish_step(prepare))
+        note_prepared(places)
         terminal.say(announcement(facts=facts, seconds=time.monotonic() - started, logs=str(places.logs)))
         supervisor.run()
     except Stopped:

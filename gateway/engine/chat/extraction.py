@@ -8,6 +8,7 @@ interleaved; a call is held back only until its first argument, when its name is
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.engine.chat.proposed import ProposedWrite, RejectedWrite, read_call
 from gateway.engine.chat.write_tools import OWN_NAMES
@@ -19,24 +20,10 @@ _MAX_WRITES = 20
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """What the caller may see of one delta."""
+    """What the caller may see of one delta; ``tool_calls`` are fragments in OpenAI's delta shape."""
 
     content: str | None = None
-    tool_calls: tuple[ToolCallDelta, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """``late``: fragments of the caller's calls to send before the end (only when the model gave no ``finish_reason``).
-
-    ``finish_reason`` is the model's, except that calls of ours alone are no reason to stop for the caller.
-    """
-
-    late: tuple[ToolCallDelta, ...]
-    writes: tuple[ProposedWrite, ...]
-    rejected: tuple[RejectedWrite, ...]
-    finish_reason: str
-    usage: TokenUsage | None
+    tool_calls: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(slots=True)
@@ -55,35 +42,52 @@ class Extraction:
     """The state of one answer. Not shared, not thread-safe."""
 
     def __init__(self) -> None:
-        self._usage: TokenUsage | None = None
+        self.writes: tuple[ProposedWrite, ...] = ()
+        self.rejected: tuple[RejectedWrite, ...] = ()
+        self.usage: TokenUsage | None = None
         self._finish_reason = "stop"
         self._calls: list[_Call] = []
         self._at: dict[int, _Call] = {}
-        self._shown = 0
+        self._shown: list[_Call] = []
 
     def feed(self, delta: ModelDelta) -> Visible:
         """Take one delta in; what of it (and of what was held back) the caller may see now."""
         self._finish_reason = delta.finish_reason or self._finish_reason
-        self._usage = delta.usage or self._usage
+        self.usage = delta.usage or self.usage
         shown = [part for fragment in delta.tool_calls if (part := self._take(fragment)) is not None]
         if delta.finish_reason:
             shown += self._decide_rest()
         return Visible(delta.content or None, tuple(shown))
 
-    def finish(self) -> Outcome:
-        """Close the answer. Call it once, after the last delta."""
-        late = self._decide_rest()
-        writes, rejected = self._read_writes()
-        ours_alone = self._finish_reason == "tool_calls" and not self._shown
-        return Outcome(tuple(late), writes, rejected, "stop" if ours_alone else self._finish_reason, self._usage)
+    def finish(self) -> tuple[dict[str, Any], ...]:
+        """Close the answer, once, after the last delta; then ``writes`` and ``rejected`` are known.
 
-    def _take(self, fragment: ToolCallDelta) -> ToolCallDelta | None:
+        Gives the fragments still owed to the caller: none, unless the model gave no ``finish_reason``.
+        """
+        late = self._decide_rest()
+        self._read_writes()
+        return tuple(late)
+
+    @property
+    def tool_calls(self) -> tuple[dict[str, Any], ...]:
+        """The caller's own calls, whole, in OpenAI's message shape."""
+        return tuple(
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": "".join(call.arguments)}}
+            for call in self._shown
+        )
+
+    @property
+    def finish_reason(self) -> str:
+        """The model's, except that calls of ours alone are no reason to stop for the caller."""
+        return "stop" if self._finish_reason == "tool_calls" and not self._shown else self._finish_reason
+
+    def _take(self, fragment: ToolCallDelta) -> dict[str, Any] | None:
         call = self._call_of(fragment)
         call.id = call.id or fragment.id
         undecided = call.ours is None
         if undecided and fragment.name and fragment.name != call.name:  # some servers repeat the whole name
             call.name += fragment.name
-        if fragment.arguments and call.ours is not False and call.size <= _MAX_ARGUMENTS:
+        if fragment.arguments and (call.ours is False or call.size <= _MAX_ARGUMENTS):
             call.arguments.append(fragment.arguments)
             call.size += len(fragment.arguments)
         if undecided:
@@ -93,9 +97,9 @@ class Extraction:
             return None if call.ours else self._show_whole(call)
         if call.ours or not fragment.arguments:
             return None
-        return ToolCallDelta(call.shown_as, arguments=fragment.arguments)
+        return {"index": call.shown_as, "function": {"arguments": fragment.arguments}}
 
-    def _decide_rest(self) -> list[ToolCallDelta]:
+    def _decide_rest(self) -> list[dict[str, Any]]:
         """The calls that never had an argument: ours by name or namelessness, else the caller's and shown now."""
         late = []
         for call in self._calls:
@@ -114,12 +118,13 @@ class Extraction:
             self._calls.append(known)
         return known
 
-    def _show_whole(self, call: _Call) -> ToolCallDelta:
-        call.shown_as, self._shown = self._shown, self._shown + 1
-        held, call.arguments = "".join(call.arguments), []
-        return ToolCallDelta(call.shown_as, call.id, call.name, held)
+    def _show_whole(self, call: _Call) -> dict[str, Any]:
+        call.shown_as = len(self._shown)
+        self._shown.append(call)
+        function = {"name": call.name, "arguments": "".join(call.arguments)}
+        return {"index": call.shown_as, "id": call.id, "type": "function", "function": function}
 
-    def _read_writes(self) -> tuple[tuple[ProposedWrite, ...], tuple[RejectedWrite, ...]]:
+    def _read_writes(self) -> None:
         writes: list[ProposedWrite] = []
         rejected: list[RejectedWrite] = []
         ids: set[str] = set()
@@ -132,7 +137,7 @@ class Extraction:
                 writes.append(read)
             else:
                 rejected.append(read or RejectedWrite(call.name, call.id, reason or ""))
-        return tuple(writes), tuple(rejected)
+        self.writes, self.rejected = tuple(writes), tuple(rejected)
 
 
 def _refused(call: _Call, ids: set[str], taken: int) -> str | None:

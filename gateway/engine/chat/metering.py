@@ -89,7 +89,8 @@ class Meter:
         return guess, UsageSource.ESTIMATED if self.ended == "ok" else UsageSource.PARTIAL
 
     def failed(self, error: BaseException) -> None:
-        """The call ended in an error. A cancelled one is the caller's hanging up, which ``settle`` assumes by itself."""
+        """The call ended in an error. A cancelled one is the caller's hanging up, which ``settle`` assumes by
+        itself."""
         if not isinstance(error, Exception):
             return
         told = error if isinstance(error, GatewayError) else GatewayError(type(error).__name__)

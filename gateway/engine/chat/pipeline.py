@@ -16,7 +16,6 @@ from typing import Any
 
 from gateway.core import ids
 from gateway.core.endpoint import Call
-from gateway.core.errors import GatewayError
 from gateway.engine.chat import compose, prepare, write_tools
 from gateway.engine.chat.metering import Meter, facts_of
 from gateway.engine.chat.outcome import conclude
@@ -121,7 +120,7 @@ def _model_request(turn: _Turn, prepared: prepare.Prepared) -> ModelRequest:
     params = dict(request.params)
     if policy.max_output_tokens is not None:
         params["max_tokens"] = policy.max_output_tokens
-    tools = (*request.tools, *write_tools.TOOLS) if turn.offers_writes else request.tools
+    tools = (*request.tools, *write_tools.WRITE_TOOLS) if turn.offers_writes else request.tools
     return ModelRequest(turn.model, messages, tools, request.tool_choice, params, request.stream)
 
 

@@ -48,8 +48,8 @@ WITH input AS MATERIALIZED (
         valid_to, recorded_at, status, confidence, trust, scope, memory_scope, source_kinds, expires_at, content_hash,
         n_tok, created_by, proposal_id)
     SELECT id, subject_pk, persona_id, type, slot, body, nullif(value, 'null'), speaker, thread_id, sitting,
-        occurred_at, valid_from, valid_to, recorded_at, 'active', confidence, trust, scope, memory_scope, source_kinds, expires_at,
-        decode(content_hash, 'hex'),
+        occurred_at, valid_from, valid_to, recorded_at, 'active', confidence, trust, scope, memory_scope,
+        source_kinds, expires_at, decode(content_hash, 'hex'),
         (SELECT coalesce(sum(cardinality(positions)), 0) FROM unnest(tsv)), created_by, proposal_id
     FROM input
 ), sourced AS (

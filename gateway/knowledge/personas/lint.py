@@ -92,7 +92,7 @@ def _redirects(raw: dict[str, Any]) -> Iterator[Finding]:
     if not raw.get("safetyRedirects"):
         yield Finding(
             "/safetyRedirects", "safety-redirect", "error", "must have at least one entry",
-            'Add one, such as {"pattern": "medical|legal", "redirect": "I can\'t advise on that. Please ask a doctor."}.',
+            'Add one, such as {"pattern": "medical|legal", "redirect": "I can\'t advise on that. Ask a doctor."}.',
         )  # fmt: skip
     for index, entry in enumerate(raw.get("safetyRedirects", ())):
         if _NESTING_QUANTIFIER.search(entry["pattern"]):

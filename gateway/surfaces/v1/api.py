@@ -19,7 +19,7 @@ from gateway.surfaces.v1.chat import router as chat_router
 from gateway.surfaces.v1.keys import router as keys_router
 from gateway.surfaces.v1.memories import router as memories_router
 from gateway.surfaces.v1.policies import router as effective_policies_router
-#from gateway.surfaces.v1.requests import router as requests_router
+from gateway.surfaces.v1.requests import router as requests_router
 
 api = NinjaAPI(
     title="Ikiro Gateway",
@@ -42,7 +42,7 @@ for router in (
     policies_router,
     effective_policies_router,
     proposals_router,
-#    requests_router,
+    requests_router,
     operations_router,
     audit_router,
     events_router,

@@ -114,7 +114,7 @@ def _page(principal: Principal, wanted: EntryFilter, limit: int, after: UUID | N
 def _scoped_page(
     principal: Principal, wanted: EntryFilter, limit: int, after: UUID | None
 ) -> tuple[_Joined, UUID | None]:
-    """A scoped key's page is chosen among the records, which know personas and subjects; the ledger adds the figures."""
+    """A scoped key's page is chosen among the records, which know who was meant; the ledger adds the figures."""
     shown = RequestFilter(
         key_id=ids.public("key", wanted.key_id) if wanted.key_id else None,
         status=wanted.status,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import BadRequest
-from gateway.engine.chat.extraction import Extraction, Outcome
+from gateway.engine.chat.extraction import Extraction
 from gateway.engine.chat.proposed import ProposedWrite, RejectedWrite
 from gateway.engine.chat.write_tools import WRITE_TOOLS, refuse_reserved
 from gateway.platform.providers.types import ModelDelta, TokenUsage, ToolCallDelta
@@ -31,42 +31,44 @@ def call(index: int, call_id: str | None = None, name: str | None = None, argume
     return ModelDelta(tool_calls=(ToolCallDelta(index, call_id, name, text),))
 
 
-def rebuilt(fragments: list[ToolCallDelta]) -> list[tuple[str | None, str, str]]:
+def rebuilt(fragments: list[dict[str, Any]]) -> list[tuple[str | None, str, str]]:
     """What a client that follows the protocol makes of the fragments it is shown."""
-    calls: dict[int, list[str | None]] = {}
+    calls: dict[int, list[Any]] = {}
     for fragment in fragments:
-        if fragment.index not in calls:
-            calls[fragment.index] = [fragment.id, fragment.name, fragment.arguments]
+        if fragment["index"] not in calls:
+            calls[fragment["index"]] = [fragment["id"], fragment["function"]["name"], fragment["function"]["arguments"]]
         else:
-            assert (fragment.id, fragment.name) == (None, None)
-            calls[fragment.index][2] += fragment.arguments
+            assert set(fragment) == {"index", "function"}
+            calls[fragment["index"]][2] += fragment["function"]["arguments"]
     assert list(calls) == list(range(len(calls)))
     return [tuple(values) for values in calls.values()]
 
 
-def run(*deltas: ModelDelta) -> tuple[Outcome, str, list[ToolCallDelta]]:
+def run(*deltas: ModelDelta) -> tuple[Extraction, str, list[dict[str, Any]]]:
     extraction, text, shown = Extraction(), "", []
     for delta in deltas:
         visible = extraction.feed(delta)
         text += visible.content or ""
         shown += visible.tool_calls
-    outcome = extraction.finish()
-    return outcome, text, [*shown, *outcome.late]
+    shown += extraction.finish()
+    whole = [(one["id"], one["function"]["name"], one["function"]["arguments"]) for one in extraction.tool_calls]
+    assert rebuilt(shown) == whole
+    return extraction, text, shown
 
 
 END = ModelDelta(finish_reason="tool_calls")
 
 
 def test_extraction__our_call_in_one_delta__is_a_write_and_nothing_is_shown():
-    outcome, text, shown = run(
+    extraction, text, shown = run(
         ModelDelta("Noted."), call(0, "call_a", UPSERT, MEMORY), END, ModelDelta(usage=TokenUsage(7, 3))
     )
-    assert (outcome.writes, outcome.rejected) == ((MEMORY_WRITE,), ())
-    assert (text, shown, outcome.finish_reason, outcome.usage) == ("Noted.", [], "stop", TokenUsage(7, 3))
+    assert (extraction.writes, extraction.rejected) == ((MEMORY_WRITE,), ())
+    assert (text, shown, extraction.finish_reason, extraction.usage) == ("Noted.", [], "stop", TokenUsage(7, 3))
 
 
 def test_extraction__mixed_with_the_callers_tools__shows_only_his_numbered_from_zero():
-    outcome, _, shown = run(
+    extraction, _, shown = run(
         call(0, "call_a", UPSERT),
         call(1, "call_x", "lookup"),
         call(2, "call_b", WRITE),
@@ -78,10 +80,10 @@ def test_extraction__mixed_with_the_callers_tools__shows_only_his_numbered_from_
         call(1, arguments=':"Rome"}'),
         END,
     )
-    assert outcome.writes == (MEMORY_WRITE, EVENT_WRITE)
+    assert extraction.writes == (MEMORY_WRITE, EVENT_WRITE)
     assert rebuilt(shown) == [("call_x", "lookup", '{"city":"Rome"}'), ("call_y", "ikiro_memory_upsert_all", "{}")]
-    assert outcome.finish_reason == "tool_calls"
-    assert all((part.name or "").startswith("ikiro_propose") is False for part in shown)
+    assert extraction.finish_reason == "tool_calls"
+    assert "ikiro_propose" not in json.dumps(shown)
 
 
 @settings(max_examples=300, deadline=None)
@@ -110,8 +112,8 @@ def test_extraction__any_fragments_in_any_interleaving__gives_the_same_result(da
     while any(queues):
         index = data.draw(st.sampled_from([at for at, queue in enumerate(queues) if queue]))
         deltas.append(queues[index].pop(0))
-    outcome, _, shown = run(*deltas, END)
-    assert {write.type: write for write in outcome.writes} == {
+    extraction, _, shown = run(*deltas, END)
+    assert {write.type: write for write in extraction.writes} == {
         "memory.upsert": MEMORY_WRITE,
         "calendar.create": EVENT_WRITE,
     }
@@ -140,9 +142,9 @@ def test_extraction__any_fragments_in_any_interleaving__gives_the_same_result(da
     ],
 )
 def test_extraction__our_call_that_says_nothing_usable__is_rejected_with_the_reason(name, arguments, reason):
-    outcome, _, shown = run(call(0, "call_a", name, arguments), call(1, "call_b", WRITE, EVENT), END)
-    assert outcome.rejected == (RejectedWrite(name, "call_a", reason),)
-    assert (outcome.writes, shown) == ((EVENT_WRITE,), [])
+    extraction, _, shown = run(call(0, "call_a", name, arguments), call(1, "call_b", WRITE, EVENT), END)
+    assert extraction.rejected == (RejectedWrite(name, "call_a", reason),)
+    assert (extraction.writes, shown) == ((EVENT_WRITE,), [])
 
 
 def test_extraction__unknown_and_odd_fields__are_dropped_and_named():
@@ -155,17 +157,17 @@ def test_extraction__unknown_and_odd_fields__are_dropped_and_named():
         "confidence": 7,
         "memory": "[m2]",
     }
-    outcome, _, _ = run(call(0, "call_a", UPSERT, odd), END)
-    assert outcome.writes == (
+    extraction, _, _ = run(call(0, "call_a", UPSERT, odd), END)
+    assert extraction.writes == (
         ProposedWrite("memory.upsert", {"text": "x", "type": "fact"}, 1.0, "call_a", 2, ("mood",)),
     )
 
 
 def test_extraction__a_date_without_an_offset__is_taken_as_utc():
-    outcome, _, _ = run(
+    extraction, _, _ = run(
         call(0, "c", UPSERT, {"text": "x", "occurred_at": "2026-03-01", "value": {"city": "Berlin"}}), END
     )
-    assert outcome.writes[0].payload == {
+    assert extraction.writes[0].payload == {
         "text": "x",
         "type": "fact",
         "occurred_at": "2026-03-01T00:00:00+00:00",
@@ -174,37 +176,38 @@ def test_extraction__a_date_without_an_offset__is_taken_as_utc():
 
 
 def test_extraction__memory_proposed_through_the_general_tool__is_the_same_write():
-    outcome, _, _ = run(call(0, "call_a", WRITE, {"type": "memory.upsert", "payload": MEMORY, "confidence": 0.9}), END)
-    assert outcome.writes == (MEMORY_WRITE,)
+    extraction, _, _ = run(
+        call(0, "call_a", WRITE, {"type": "memory.upsert", "payload": MEMORY, "confidence": 0.9}), END
+    )
+    assert extraction.writes == (MEMORY_WRITE,)
 
 
 def test_extraction__same_id_twice__takes_the_first():
-    outcome, _, _ = run(call(0, "call_a", UPSERT, MEMORY), call(1, "call_a", UPSERT, MEMORY), END)
-    assert (outcome.writes, outcome.rejected) == (
+    extraction, _, _ = run(call(0, "call_a", UPSERT, MEMORY), call(1, "call_a", UPSERT, MEMORY), END)
+    assert (extraction.writes, extraction.rejected) == (
         (MEMORY_WRITE,),
         (RejectedWrite(UPSERT, "call_a", "duplicate_id"),),
     )
 
 
 def test_extraction__parallel_calls_all_numbered_zero__are_told_apart_by_id():
-    outcome, _, shown = run(
+    extraction, _, shown = run(
         call(0, "call_a", UPSERT, MEMORY), call(0, "call_x", "lookup", "{}"), call(0, "call_b", WRITE, EVENT), END
     )
-    assert (outcome.writes, rebuilt(shown)) == ((MEMORY_WRITE, EVENT_WRITE), [("call_x", "lookup", "{}")])
+    assert (extraction.writes, rebuilt(shown)) == ((MEMORY_WRITE, EVENT_WRITE), [("call_x", "lookup", "{}")])
 
 
 def test_extraction__name_repeated_in_every_fragment__is_one_name():
     text = json.dumps(MEMORY)
-    outcome, _, _ = run(*(call(0, "call_a", UPSERT, text[at : at + 9]) for at in range(0, len(text), 9)), END)
-    assert outcome.writes == (MEMORY_WRITE,)
+    extraction, _, _ = run(*(call(0, "call_a", UPSERT, text[at : at + 9]) for at in range(0, len(text), 9)), END)
+    assert extraction.writes == (MEMORY_WRITE,)
 
 
 def test_extraction__callers_call_without_arguments__is_shown_with_the_finish():
     extraction = Extraction()
     extraction.feed(call(0, "call_x", "ikiro"))
     shown = list(extraction.feed(END).tool_calls)
-    outcome = extraction.finish()
-    assert (outcome.late, rebuilt(shown), outcome.writes, outcome.finish_reason) == (
+    assert (extraction.finish(), rebuilt(shown), extraction.writes, extraction.finish_reason) == (
         (),
         [("call_x", "ikiro", "")],
         (),
@@ -213,13 +216,13 @@ def test_extraction__callers_call_without_arguments__is_shown_with_the_finish():
 
 
 def test_extraction__thirty_writes__keeps_twenty():
-    outcome, _, _ = run(*(call(at, f"c{at}", UPSERT, {"text": f"t{at}"}) for at in range(30)), END)
-    assert (len(outcome.writes), {one.reason for one in outcome.rejected}) == (20, {"too_many"})
+    extraction, _, _ = run(*(call(at, f"c{at}", UPSERT, {"text": f"t{at}"}) for at in range(30)), END)
+    assert (len(extraction.writes), {one.reason for one in extraction.rejected}) == (20, {"too_many"})
 
 
 def test_extraction__cut_off_by_length__says_so():
-    outcome, _, _ = run(call(0, "call_a", UPSERT, '{"text": "x'), ModelDelta(finish_reason="length"))
-    assert (outcome.finish_reason, outcome.writes) == ("length", ())
+    extraction, _, _ = run(call(0, "call_a", UPSERT, '{"text": "x'), ModelDelta(finish_reason="length"))
+    assert (extraction.finish_reason, extraction.writes) == ("length", ())
 
 
 def test_write_tools__caller_uses_our_name__is_refused_naming_the_field():

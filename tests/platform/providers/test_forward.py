@@ -185,7 +185,7 @@ def test_filter__last_event_without_its_blank_line__still_counts():
     "bad",
     [
         b"data: <html>\n\n",
-        b'data: {"no": "choices"}\n\n',
+        b'data: {"nothing": "of the kind"}\n\n',
         b'data: {"error": "x"}\n\n',
         b'event: error\ndata: {"error": {}}\n\n',
     ],

@@ -22,7 +22,7 @@ class UsageOut(Schema):
 
 
 class RequestOut(Schema):
-    """One request. ``status`` is null while it is open; ``attempts`` are the calls to providers, money is micro-dollars."""
+    """One request. ``status`` is null while it is open; ``attempts`` counts calls to providers; micro-dollars."""
 
     request_id: str
     occurred_at: datetime
