@@ -5,12 +5,16 @@ For tests whose subject is what happens between transactions (locks, kills, seal
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from typing import Any
 
+import psycopg
 import pytest
 from django.db import connections
 
 from gateway.core import clock, ids
+from ikiro.scheduler.loop import _LEADER
 from tenants import services
 from tenants.models import OrganizationRow
 from tenants.provisioning.graph import graph_hash
@@ -19,22 +23,40 @@ from tenants.types import ApiKey, Organization, OrgRef, Principal
 
 
 @pytest.fixture(scope="session")
-def committed_database(django_db_setup, django_db_blocker) -> Iterator[None]:
+def committed_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """The test database with real commits. Whoever uses it cleans up after itself."""
     with django_db_blocker.unblock():
         yield
         connections.close_all()
 
 
+@pytest.fixture(scope="module")
+def quiet(committed_database: None) -> Iterator[None]:
+    """No scheduler acts meanwhile: a running one is made the stand-by, and leads again afterwards."""
+    with psycopg.connect(**raw_parameters(), autocommit=True) as leader:
+        while not leader.execute("SELECT pg_try_advisory_lock(%s)", [_LEADER]).fetchone()[0]:
+            leader.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", [_LEADER]
+            )
+            time.sleep(1)  # the round that it is in comes to its end
+        yield
+
+
+def raw_parameters() -> dict[str, Any]:
+    """How to open a connection of the owner's that Django knows nothing of."""
+    given = connections["owner"].get_connection_params()
+    return {name: given[name] for name in ("dbname", "user", "password", "host", "port") if given.get(name)}
+
+
 @pytest.fixture
-def acme(committed_database) -> Iterator[OrgRef]:
+def acme(quiet: None) -> Iterator[OrgRef]:
     organization = new_organization("acme")
     yield organization
     remove(organization)
 
 
 @pytest.fixture
-def globex(committed_database) -> Iterator[OrgRef]:
+def globex(quiet: None) -> Iterator[OrgRef]:
     organization = new_organization("globex")
     yield organization
     remove(organization)

@@ -4,9 +4,8 @@ Rounding: each amount once per entry, half up. ``provider_cost`` is the exact pr
 rounded cost, rounded; ``charged`` is their sum, so the three always add up. A model that the list does not know has no
 price: its amounts are None, never 0.
 
-Rates are kept as integer pico-dollars per token, worked out once per model and UTC day: the list itself (genai-prices,
-25 MB and 0.3 s to load) is imported at the first unknown model, or by ``warm()`` at start-up, and a call then costs a
-few multiplications.
+Rates are kept as integer pico-dollars per token, worked out once per model and UTC day. The list itself (genai-prices,
+about 6 MB and 0.3 s to load) is imported at the first model that has to be priced, or by ``warm()`` at start-up.
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ def _rates(provider: str, model: str, day: int) -> _Rates | None:
     """The rates of a model on a day (its proleptic ordinal), or None when the list does not know it or prices it by
     something else.
     """
-    import genai_prices  # noqa: PLC0415  (25 MB: only who prices a model pays for the list)
+    import genai_prices  # noqa: PLC0415  (only who prices a model pays for the list)
     from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415
 
     noon = datetime.combine(datetime.fromordinal(day), time(12), UTC)

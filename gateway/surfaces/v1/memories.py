@@ -101,28 +101,7 @@ async def listing(  # noqa: PLR0917 - Ninja reads the query from the parameters
     return MemoryPage(data=[MemoryOut.of(found) for found in page.data], next_cursor=page.next_cursor)
 
 
-@router.get("/memories/{memory_id}", response=MemoryOut, summary="One memory")
-@endpoint(scope=Scope.MEMORIES_READ)
-async def get(request: HttpRequest, memory_id: str) -> MemoryOut:
-    """One memory with its source. 410 once it is forgotten."""
-    call = call_of(request)
-    found = await in_tenant(call.principal.ref, memory.get, ids.parse("mem", memory_id))
-    _may_see(call.principal, found)
-    if found.status == Status.FORGOTTEN:
-        raise Gone("This memory was forgotten.", code="memory_forgotten")
-    call.read("memory.read", found.public_id, subject_id=found.subject_id)
-    return MemoryOut.of(found)
-
-
-@router.delete("/memories/{memory_id}", response=ForgottenOut, summary="Forget a memory")
-@endpoint(scope=Scope.MEMORIES_WRITE)
-async def forget(request: HttpRequest, memory_id: str) -> ForgottenOut:
-    """It is not found from the next request on; its row is kept for 30 days. Forgetting twice is the same as once."""
-    call = call_of(request)
-    found = await in_tenant(call.principal.ref, _forget, ids.parse("mem", memory_id), call.principal, call.request_id)
-    return ForgottenOut.of(found)
-
-
+# Above /memories/{memory_id}, which would take the word for an id.
 @router.post("/memories/recall", response=RecallOut, summary="Find memories by words")
 @endpoint(scope=Scope.MEMORIES_READ)
 async def recall(request: HttpRequest, body: RecallIn) -> RecallOut:
@@ -144,6 +123,28 @@ async def recall(request: HttpRequest, body: RecallIn) -> RecallOut:
         memory_version=found.version,
     )
     return RecallOut.of(found)
+
+
+@router.get("/memories/{memory_id}", response=MemoryOut, summary="One memory")
+@endpoint(scope=Scope.MEMORIES_READ)
+async def get(request: HttpRequest, memory_id: str) -> MemoryOut:
+    """One memory with its source. 410 once it is forgotten."""
+    call = call_of(request)
+    found = await in_tenant(call.principal.ref, memory.get, ids.parse("mem", memory_id))
+    _may_see(call.principal, found)
+    if found.status == Status.FORGOTTEN:
+        raise Gone("This memory was forgotten.", code="memory_forgotten")
+    call.read("memory.read", found.public_id, subject_id=found.subject_id)
+    return MemoryOut.of(found)
+
+
+@router.delete("/memories/{memory_id}", response=ForgottenOut, summary="Forget a memory")
+@endpoint(scope=Scope.MEMORIES_WRITE)
+async def forget(request: HttpRequest, memory_id: str) -> ForgottenOut:
+    """It is not found from the next request on; its row is kept for 30 days. Forgetting twice is the same as once."""
+    call = call_of(request)
+    found = await in_tenant(call.principal.ref, _forget, ids.parse("mem", memory_id), call.principal, call.request_id)
+    return ForgottenOut.of(found)
 
 
 def _page(subject_id: str | None, filters: dict[str, Any]) -> Page[Memory]:

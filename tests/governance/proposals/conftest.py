@@ -9,10 +9,10 @@ import pytest
 
 from gateway.governance.proposals import dispatch
 from tenants.types import OrgRef
-from tests.factories.organizations import committed_database, new_organization, remove
+from tests.factories.organizations import committed_database, new_organization, quiet, remove
 from tests.governance.proposals.support import make_note_table, registered
 
-__all__ = ["committed_database"]
+__all__ = ["committed_database", "quiet"]
 
 
 def _organization(name: str) -> Iterator[OrgRef]:
@@ -23,12 +23,12 @@ def _organization(name: str) -> Iterator[OrgRef]:
 
 
 @pytest.fixture
-def acme(committed_database: None) -> Iterator[OrgRef]:
+def acme(quiet: None) -> Iterator[OrgRef]:
     yield from _organization("acme")
 
 
 @pytest.fixture
-def globex(committed_database: None) -> Iterator[OrgRef]:
+def globex(quiet: None) -> Iterator[OrgRef]:
     yield from _organization("globex")
 
 

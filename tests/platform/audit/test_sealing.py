@@ -16,6 +16,7 @@ from gateway.platform.audit.types import NotedEntry
 from gateway.platform.outbox import selectors as outbox
 from gateway.platform.outbox.types import Kind
 from tenants.context import scope
+from tests.factories.organizations import raw_parameters
 
 BATCH = "batch"
 
@@ -83,7 +84,7 @@ def test_seal__more_than_a_batch__takes_them_all_and_clears_every_marker(acme, m
 
 def test_seal__entry_still_uncommitted__is_left_and_takes_a_later_place(acme):
     old = ids.uuid7()
-    with psycopg.connect(**connections["owner"].get_connection_params() | {"cursor_factory": None}) as other:
+    with psycopg.connect(**raw_parameters()) as other:
         with scope(acme):
             row = services._row(NotedEntry(old, ids.created_at(old), "late.entry", SYSTEM, "x"))
         other.execute(
@@ -101,7 +102,7 @@ def test_seal__entry_still_uncommitted__is_left_and_takes_a_later_place(acme):
 
 def test_seal__another_sealer_is_at_it__leaves_and_takes_over_when_that_one_dies(acme):
     _write(acme, 2)
-    other = psycopg.connect(**connections["owner"].get_connection_params() | {"cursor_factory": None})
+    other = psycopg.connect(**raw_parameters())
     other.execute("SELECT pg_advisory_xact_lock(%s)", [sealing._lock_key(acme.id)])
     other.execute(f'UPDATE "{acme.schema}".audit_entry SET seq = 77 WHERE target = %s', ["t0"])
     assert sealing.seal(acme, connections[BATCH]) == 0

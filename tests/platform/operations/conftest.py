@@ -8,9 +8,9 @@ import pytest
 
 from gateway.platform.operations import dispatch
 from tenants.types import OrgRef
-from tests.factories.organizations import acme, committed_database, globex
+from tests.factories.organizations import acme, committed_database, globex, quiet
 
-__all__ = ["acme", "committed_database", "globex"]
+__all__ = ["acme", "committed_database", "globex", "quiet"]
 
 
 @pytest.fixture(autouse=True)

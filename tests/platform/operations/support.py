@@ -19,11 +19,13 @@ OWNER = Actor("user", "usr_owner")
 @contextmanager
 def runs(work: Callable[[Any], dict[str, Any] | None], kind: str = "test.work") -> Iterator[None]:
     """Have ``work`` run operations of ``kind`` within the block."""
+    before = dict(registry._runners)
     registry._runners[kind] = work
     try:
         yield
     finally:
-        del registry._runners[kind]
+        registry._runners.clear()
+        registry._runners.update(before)
 
 
 def start(ref: OrgRef, kind: str = "test.work", **options: Any) -> Operation:
