@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
-
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ikiro.settings.production")
@@ -15,7 +13,7 @@ from django.core.handlers.asgi import ASGIHandler  # noqa: E402 - Django must be
 from gateway.surfaces import lifespan  # noqa: E402
 from gateway.surfaces.body_limits import body_limit  # noqa: E402
 from gateway.surfaces.spine import dress_unrouted  # noqa: E402
-from ikiro.lanes import Receive, Send, SlimHandler  # noqa: E402
+from ikiro.lanes import Receive, Scope, Send, SlimHandler  # noqa: E402
 
 _SLIM_PREFIXES = ("/v1/", "/healthz", "/readyz")
 
@@ -28,7 +26,7 @@ class Application:
         self._slim = SlimHandler(body_limit, dress_unrouted)
         self._stock = ASGIHandler()
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
@@ -23,8 +23,10 @@ from django.urls import set_script_prefix, set_urlconf
 
 from gateway.core.errors import PayloadTooLarge
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Scope = dict[str, Any]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
 class ClientGone(Exception):
@@ -46,9 +48,9 @@ class SlimHandler(ASGIHandler):
         self._view_middleware: list[Any] = []
         self._template_response_middleware: list[Any] = []
         self._exception_middleware: list[Any] = []
-        self._middleware_chain = convert_exception_to_response(self._get_response_async)
+        self._middleware_chain = convert_exception_to_response(self._get_response_async)  # type: ignore[attr-defined]
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body, too_large = await self._read(receive, self._body_limit(scope["path"]))
         except ClientGone:
@@ -56,7 +58,7 @@ class SlimHandler(ASGIHandler):
         set_script_prefix("")
         set_urlconf(None)
         request = ASGIRequest(scope, io.BytesIO(body))
-        request._body = body  # type: ignore[attr-defined]
+        request._body = body
         request.body_error = too_large  # type: ignore[attr-defined]
         work = asyncio.create_task(self._serve(request, send))
         gone = asyncio.create_task(_hung_up(receive))
@@ -69,7 +71,7 @@ class SlimHandler(ASGIHandler):
             raise error
 
     async def _serve(self, request: ASGIRequest, send: Send) -> None:
-        response = await self._middleware_chain(request)
+        response: Any = await self._middleware_chain(request)  # type: ignore[misc]  # always async here
         if not response.has_header("X-Request-Id"):
             response = self._finish(request, response)
         if response.streaming:

@@ -47,7 +47,7 @@ class TenantTask(Generic[P]):
         strings."""
         org = {"id": str(ref.id), "schema": ref.schema}
         transaction.on_commit(
-            lambda: self.celery_task.apply_async(args, {"org": org}, countdown=delay_s or None, retry=False),
+            lambda: self.celery_task.apply_async(args, {"org": org}, countdown=delay_s, retry=False),
             robust=True,
         )
 

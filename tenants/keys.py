@@ -109,7 +109,7 @@ def touch(used: dict[UUID, datetime]) -> None:
 def _locked(key_id: UUID, *, revoked_too: bool = False) -> ApiKeyRow:
     row = ApiKeyRow.objects.select_for_update().filter(organization_id=current().id, pk=key_id).first()
     if row is None:
-        raise NotFound("There is no such key.", code="unknown_key")
+        raise NotFound("There is no such key.", code="key_not_found")
     if row.revoked_at is not None and not revoked_too:
         raise Conflict("This key is revoked; make a new one.", code="key_revoked")
     return row

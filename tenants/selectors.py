@@ -54,7 +54,7 @@ def organization_by_slug(slug: str) -> Organization:
     """One organization by its label. Raises NotFound."""
     row = OrganizationRow.objects.filter(slug=slug).first()
     if row is None:
-        raise NotFound(f"There is no organization {slug!r}.", code="unknown_organization")
+        raise NotFound(f"There is no organization {slug!r}.", code="organization_not_found")
     return to_organization(row)
 
 
@@ -76,7 +76,7 @@ def key(ref: OrgRef, key_id: UUID) -> ApiKey:
     """One key of this organization. Another organization's key does not exist here: NotFound."""
     row = ApiKeyRow.objects.filter(organization_id=ref.id, pk=key_id).first()
     if row is None:
-        raise NotFound("There is no such key.", code="unknown_key")
+        raise NotFound("There is no such key.", code="key_not_found")
     return to_key(row)
 
 

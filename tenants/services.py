@@ -7,7 +7,7 @@ import re
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from gateway.core import clock, ids
 from gateway.core.errors import BadRequest, Conflict, FieldProblem, NotFound
@@ -148,15 +148,9 @@ def _change(ref: OrgRef, action: str, actor: Actor, values: dict[str, Any]) -> O
 
 
 def _locked(ref: OrgRef) -> OrganizationRow:
-    row = OrganizationRow.objects.select_for_update().filter(pk=ref.id).first()
+    row: OrganizationRow | None = OrganizationRow.objects.select_for_update().filter(pk=ref.id).first()
     if row is None:
-        raise NotFound("There is no such organization.", code="unknown_organization")
+        raise NotFound("There is no such organization.", code="organization_not_found")
     if row.state != OrganizationRow.State.READY:
         raise Conflict(f"The organization is {row.state}; it must be ready first.", code="org_not_ready")
     return row
-
-
-def schema_exists(schema: str) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", [schema])
-        return cursor.fetchone() is not None

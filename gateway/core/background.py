@@ -73,7 +73,7 @@ async def or_after(items: AsyncIterator[T], seconds: float, filler: T) -> AsyncI
     try:
         while True:
             if pending is None:
-                pending = asyncio.ensure_future(anext(items))  # type: ignore[arg-type]
+                pending = asyncio.ensure_future(anext(items))
             done, _ = await asyncio.wait((pending,), timeout=seconds)
             if not done:
                 yield filler

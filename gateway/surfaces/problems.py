@@ -43,7 +43,9 @@ def problem(error: GatewayError, call: Call, *, instance: str) -> dict[str, Any]
         "request_id": ids.public("req", call.request_id),
     }
     if error.problems:
-        shown["errors"] = [{"pointer": one.pointer, "code": one.code, "message": one.message} for one in error.problems]
+        shown["errors"] = [
+            {"pointer": _fragment(one.pointer), "code": one.code, "message": one.message} for one in error.problems
+        ]
     if error.retry_after is not None:
         shown["retry_after"] = error.retry_after
     shown.update({key: value for key, value in error.extra.items() if key not in shown})
@@ -81,6 +83,11 @@ def respond(request: HttpRequest, error: Any) -> HttpResponse:
     if status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="ikiro"'
     return response
+
+
+def _fragment(pointer: str) -> str:
+    """A pointer in the URI fragment form that the wire uses, however its finder wrote it."""
+    return pointer if pointer.startswith("#") else f"#{pointer}"
 
 
 def _validation_error(request: HttpRequest, error: Any) -> HttpResponse:

@@ -118,7 +118,9 @@ def dress_unrouted(request: HttpRequest, response: HttpResponse) -> HttpResponse
         response = problems.respond(request, NotFound(f"There is nothing at {request.path}.", code="no_such_path"))
     elif response.status_code == 405:
         allowed = response.get("Allow", "")
-        error = GatewayError(f"{request.path} takes {allowed}, not {request.method}.", code="method_not_allowed", status=405)
+        error = GatewayError(
+            f"{request.path} takes {allowed}, not {request.method}.", code="method_not_allowed", status=405
+        )
         response = problems.respond(request, error)
         response["Allow"] = allowed
     return _dress(response, call)

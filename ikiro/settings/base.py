@@ -15,7 +15,7 @@ SECRET_KEY = env.text("IKIRO_SECRET_KEY")
 DEBUG = False
 ALLOWED_HOSTS = env.words("IKIRO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
-# --- where rows live (ADR-0005) -------------------------------------------------------------------------------
+# --- where rows live (ADR-0006) -------------------------------------------------------------------------------
 SHARED_APPS = [
     "django_tenants",
     "django.contrib.contenttypes",
@@ -44,7 +44,7 @@ DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 AUTH_USER_MODEL = "tenants.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- the database: one server, three roles (ADR-0014) -------------------------------------------------------------
+# --- the database: one server, three roles (ADR-0015) -------------------------------------------------------------
 IKIRO_DB_THREADS = env.integer("IKIRO_DB_THREADS", 8, least=1, most=64)
 IKIRO_DB_POOL = env.integer("IKIRO_DB_POOL", 8, least=1, most=200)
 _SERVER = env.database("IKIRO_DATABASE_URL")
@@ -115,7 +115,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Bodies are bounded per route class by the lanes in ikiro/asgi.py, before Django sees them.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None
 
-# --- time and language: UTC everywhere (ADR-0008) -----------------------------------------------------------------
+# --- time and language: UTC everywhere (ADR-0009) -----------------------------------------------------------------
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"

@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+# One sentence for the demo's memories, one that becomes a proposal.
+_QUESTION = "When is my STAT210 quiz due? Please remember that I study best in the library."
+
 
 def announcement(*, facts: Mapping[str, Any], seconds: float, logs: str) -> str:
     """The addresses, the demo sign-in and a first call that can be pasted. ``facts`` is the quickstart's JSON."""
@@ -35,7 +38,7 @@ def first_call(facts: Mapping[str, Any]) -> str:
         "model": "ikiro/sandbox",  # always there; a provider of your own is "provider/model"
         "persona_id": facts["persona_id"],
         "subject_id": facts["subject_id"],
-        "messages": [{"role": "user", "content": "What do you remember about me?"}],
+        "messages": [{"role": "user", "content": _QUESTION}],
     }
     return " \\\n".join(
         [

@@ -111,7 +111,7 @@ def sweep() -> int:
 def _get(org_id: UUID) -> Organization:
     organization = selectors.organization(org_id)
     if organization is None:
-        raise NotFound("There is no such organization.", code="unknown_organization")
+        raise NotFound("There is no such organization.", code="organization_not_found")
     return organization
 
 

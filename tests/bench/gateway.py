@@ -24,9 +24,16 @@ MEMORIES = 1000
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="ikiro-bench-") as place, TestStack(Path(place) / "state", durable=True) as stack:
+    with (
+        tempfile.TemporaryDirectory(prefix="ikiro-bench-") as place,
+        TestStack(Path(place) / "state", durable=True) as stack,
+    ):
         provider, floor = served("provider"), served("constant")
-        product = Gateway(stack.env, IKIRO_OPENAI_BASE_URL=f"http://127.0.0.1:{provider.port}/v1", DJANGO_SETTINGS_MODULE="ikiro.settings.local")
+        product = Gateway(
+            stack.env,
+            IKIRO_OPENAI_BASE_URL=f"http://127.0.0.1:{provider.port}/v1",
+            DJANGO_SETTINGS_MODULE="ikiro.settings.local",
+        )
         try:
             product.prepare()
             product.manage("orgs", "limits", "acme", "rate=1000000000", "calls=1000000000")
@@ -51,7 +58,9 @@ def served(name: str) -> Process:
     return process
 
 
-def load(url: str, body: Any, key: str = "", *, requests: int = REQUESTS, connections: int = CONNECTIONS) -> dict[str, Any]:
+def load(
+    url: str, body: Any, key: str = "", *, requests: int = REQUESTS, connections: int = CONNECTIONS
+) -> dict[str, Any]:
     headers = json.dumps({"authorization": f"Bearer {key}"} if key else {})
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.load", url, "--body", json.dumps(body), "--headers", headers,

@@ -73,7 +73,12 @@ class Run:
 
 async def main(url: str, body: bytes, headers: dict[str, str], requests: int, connections: int) -> dict[str, object]:
     parts = urlsplit(url)
-    lines = [f"POST {parts.path} HTTP/1.1", f"host: {parts.netloc}", f"content-length: {len(body)}", "content-type: application/json"]
+    lines = [
+        f"POST {parts.path} HTTP/1.1",
+        f"host: {parts.netloc}",
+        f"content-length: {len(body)}",
+        "content-type: application/json",
+    ]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     run = Run("\r\n".join(lines).encode() + b"\r\n\r\n" + body, requests, connections)
     started = time.perf_counter()
@@ -106,7 +111,13 @@ if __name__ == "__main__":
     print(
         json.dumps(
             uvloop.run(
-                main(options.url, options.body.encode(), json.loads(options.headers), options.requests, options.connections)
+                main(
+                    options.url,
+                    options.body.encode(),
+                    json.loads(options.headers),
+                    options.requests,
+                    options.connections,
+                )
             )
         )
     )

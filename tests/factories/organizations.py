@@ -1,6 +1,6 @@
 """Organizations of a test's own: real rows, real schemas, really committed, and gone afterwards.
 
-For tests whose subject is what happens between transactions (locks, kills, sealing), which a rolled-back test cannot show.
+For tests about what happens between transactions (locks, kills, sealing), which a rolled-back test never shows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def quiet(committed_database: None) -> Iterator[None]:
     with psycopg.connect(**raw_parameters(), autocommit=True) as leader:
         while not leader.execute("SELECT pg_try_advisory_lock(%s)", [_LEADER]).fetchone()[0]:
             leader.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", [_LEADER]
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s",
+                [_LEADER],
             )
             time.sleep(1)  # the round that it is in comes to its end
         yield

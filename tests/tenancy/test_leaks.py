@@ -79,7 +79,9 @@ def test_recall_cache__same_subject_and_question__never_crosses(gateway: Gateway
         item = {"subject_id": subject, "text": "The colour is teal", "provenance": {"source": "chat"}}
         assert acme.post("/v1/memories", json=item).status_code == 201
         for _ in range(2):
-            assert [one["text"] for one in acme.post("/v1/memories/recall", json=recall).json()["data"]] == ["The colour is teal"]
+            assert [one["text"] for one in acme.post("/v1/memories/recall", json=recall).json()["data"]] == [
+                "The colour is teal"
+            ]
             assert globex.post("/v1/memories/recall", json=recall).json()["data"] == []
 
 

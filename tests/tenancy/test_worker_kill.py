@@ -35,7 +35,9 @@ def test_worker__killed_in_mid_proposal__executes_it_exactly_once_afterwards(edg
         "model": "ikiro/sandbox", "persona_id": "brand-default", "subject_id": subject,
         "messages": [{"role": "user", "content": "Please remember that my boat is called Ondine."}],
     }  # fmt: skip
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'ikiro-worker'"
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'ikiro-worker'"
+    )
     with edge.acme.client() as client:
         proposal = client.post("/v1/chat", json=turn).json()["proposedWrites"][0]["proposal_id"]
         with locked(edge, f'"{schema}".memory'):

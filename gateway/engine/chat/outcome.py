@@ -9,8 +9,9 @@ from typing import Any
 from gateway.core import ids
 from gateway.core.endpoint import Call
 from gateway.core.journal import Actor
+from gateway.engine.chat import write_tools
 from gateway.engine.chat.prepare import Prepared
-from gateway.engine.chat.proposed import ProposedWrite
+from gateway.engine.chat.proposed import MEMORY_WRITE, ProposedWrite
 from gateway.engine.chat.reader import Reader
 from gateway.governance.policies import redaction
 from gateway.governance.policies.types import RedactMode
@@ -19,6 +20,8 @@ from gateway.governance.proposals.types import Created, Draft, Proposal
 from tenants.context import in_tenant
 
 _POLICY = Actor("policy", "org")
+# What a rejected call was about, in the caller's terms: the names of our tools are nobody's business.
+_TYPES = {write_tools.MEMORY_UPSERT: MEMORY_WRITE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,9 @@ class Outcome:
 
 async def conclude(call: Call, prepared: Prepared, reader: Reader) -> Outcome:
     """Turn extracted writes into proposals. A turn without any costs no database work."""
-    rejected = [{"type": one.tool, "reason": one.reason} for one in reader.extraction.rejected]
+    rejected: list[dict[str, Any]] = [
+        {"type": _TYPES.get(one.tool, "unknown"), "reason": one.reason} for one in reader.extraction.rejected
+    ]
     proposed: list[Proposal] = []
     if reader.extraction.writes:
         drafts = [_draft(call, prepared, write) for write in reader.extraction.writes]

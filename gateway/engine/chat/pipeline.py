@@ -9,7 +9,7 @@ settled once.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ class _Turn:
     offers_writes: bool
 
 
-async def answer(call: Call, request: ChatRequest) -> AsyncIterator[Event]:
+async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None]:
     """The events of one turn, the last being ``message.done`` with the whole answer. Raises GatewayError at any
     point."""
     principal = call.principal
@@ -65,7 +65,7 @@ async def answer(call: Call, request: ChatRequest) -> AsyncIterator[Event]:
         await meter.settle()
 
 
-async def _events(turn: _Turn) -> AsyncIterator[Event]:
+async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
     call, request, meter = turn.call, turn.request, turn.meter
     prepared = await in_tenant(call.principal.ref, prepare.prepare, request, call.principal, call.request_id)
     _record(call, prepared, meter)
@@ -126,9 +126,7 @@ def _model_request(turn: _Turn, prepared: prepare.Prepared) -> ModelRequest:
 
 def _recalled(prepared: prepare.Prepared) -> dict[str, Any]:
     recall = prepared.recall
-    memories = [
-        {"factId": one.public_id, "uri": one.provenance.uri, "score": round(one.score, 4)} for one in recall.memories
-    ]
+    memories = [{"factId": one.public_id, "uri": one.uri, "score": round(one.score, 4)} for one in recall.memories]
     return {"memory_recalls": len(memories), "cache_hit": recall.cache_hit, "memories": memories}
 
 

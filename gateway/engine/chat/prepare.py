@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
+
 from gateway.core.errors import Forbidden
 from gateway.engine.chat.types import ChatRequest
 from gateway.engine.conversations import services as conversations
@@ -49,10 +51,12 @@ def check_key(principal: Principal, request: ChatRequest) -> None:
         )
 
 
+@transaction.atomic
 def prepare(request: ChatRequest, principal: Principal, request_id: Any) -> Prepared:
     """Persona (at its pinned version), policy, subject, conversation and recall. Runs inside the organization's scope.
 
-    Raises NotFound for an unknown persona or conversation, Conflict for a pinned one, Forbidden where policy refuses.
+    Raises NotFound for an unknown persona or conversation, Conflict for a pinned one, Forbidden where policy refuses; then
+    nothing is left behind, not even a subject seen for the first time.
     """
     persona = personas.load(request.persona_id, request.persona_version)
     requested = RequestedPolicy(

@@ -70,6 +70,6 @@ class Reader:
             self._cited.add(number)
             memory = self._memories[number - 1]
             snippet = redaction.redact((memory.provenance.snippet or memory.text)[:_SNIPPET], self._mode)
-            citation = Citation(memory.public_id, memory.provenance.uri, memory.confidence, snippet)
+            citation = Citation(memory.public_id, memory.uri, memory.confidence, snippet)
             self.citations.append(citation)
             yield Event("citation", citation.wire())

@@ -29,25 +29,25 @@ class WritesIn(Schema):
 
     model_config = ConfigDict(extra="forbid")
     approval: Approval | None = None
-    auto_types: list[Name] | None = Field(None, max_length=_MOST, description="Types that may go ahead; globs.")
-    min_confidence: float | None = Field(None, ge=0, le=1)
+    auto_types: list[Name] | None = Field(default=None, max_length=_MOST, description="Types that may go ahead; globs.")
+    min_confidence: float | None = Field(default=None, ge=0, le=1)
 
 
 class FieldsIn(Schema):
     """One side of an overlay, locks or defaults. A field that is left out says nothing."""
 
     model_config = ConfigDict(extra="forbid")
-    do: list[Sentence] = Field([], max_length=_MOST)
-    dont: list[Sentence] = Field([], max_length=_MOST)
-    disclaimers: list[Sentence] = Field([], max_length=_MOST)
+    do: list[Sentence] = Field(default=[], max_length=_MOST)
+    dont: list[Sentence] = Field(default=[], max_length=_MOST)
+    disclaimers: list[Sentence] = Field(default=[], max_length=_MOST)
     redact_mode: RedactMode | None = None
     memory_scopes: list[Name] | None = Field(
         None, max_length=_MOST, description="The sources that may be recalled from."
     )
-    allowed_models: list[Name] | None = Field(None, max_length=_MOST, description="Globs, such as openai/*.")
-    denied_models: list[Name] = Field([], max_length=_MOST)
+    allowed_models: list[Name] | None = Field(default=None, max_length=_MOST, description="Globs, such as openai/*.")
+    denied_models: list[Name] = Field(default=[], max_length=_MOST)
     writes: WritesIn | None = None
-    max_output_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    max_output_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
 
     def fields(self) -> Fields:
         return from_json(self.model_dump(exclude_none=True, mode="json"))
@@ -60,7 +60,7 @@ class OverlayIn(Schema):
     locks: FieldsIn = FieldsIn()
     defaults: FieldsIn = FieldsIn()
     precedence: int = Field(50, ge=0, le=100)
-    expected_version: int | None = Field(None, ge=0, le=2**31 - 1)
+    expected_version: int | None = Field(default=None, ge=0, le=2**31 - 1)
 
 
 class OverlayOut(Schema):

@@ -6,7 +6,7 @@ from gateway.core.errors import Conflict, GatewayError, NotFound
 
 
 class UnknownProposal(NotFound):
-    default_code = "unknown_proposal"
+    default_code = "proposal_not_found"
 
 
 class AlreadyDecided(Conflict):

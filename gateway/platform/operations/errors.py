@@ -6,7 +6,7 @@ from gateway.core.errors import Conflict, NotFound
 
 
 class UnknownOperation(NotFound):
-    default_code = "unknown_operation"
+    default_code = "operation_not_found"
 
 
 class OperationFinished(Conflict):

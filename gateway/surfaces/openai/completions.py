@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from ninja import Router
 
 from gateway.core.endpoint import Body, Call, Metering, Scope, call_of, endpoint
@@ -54,7 +55,7 @@ _BODY: dict[str, Any] = {
 
 @router.post("/chat/completions", summary="OpenAI chat completions, passed through", openapi_extra=_BODY)
 @endpoint(scope=Scope.CHAT, metering=Metering.CALL, body=Body.INFERENCE, surface="openai")
-async def completions(request: HttpRequest) -> HttpResponse:
+async def completions(request: HttpRequest) -> HttpResponseBase:
     """The official OpenAI clients work with the base URL changed. Nothing but the model's name is looked at."""
     call = call_of(request)
     _refuse_persona_headers(request)

@@ -25,6 +25,7 @@ api = NinjaAPI(
     title="Ikiro Gateway",
     version=API_VERSION,
     urls_namespace="v1",
+    docs_url=None,  # its page loads from a CDN; the document itself is at /v1/openapi.json
     description="Personas that stay in character, remember their people, obey policy and ask before they act.",
     openapi_extra={
         "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "ik_live_…"}}},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 from ninja import Router
 
 from gateway.core.endpoint import Body, Call, Metering, Scope, call_of, endpoint
@@ -19,7 +20,7 @@ _PASSED = ("temperature", "response_format", "metadata", "max_tokens")
 
 @router.post("/chat", response={200: ChatOut}, summary="One turn with a persona")
 @endpoint(scope=Scope.CHAT, metering=Metering.CALL, body=Body.INFERENCE)
-async def chat(request: HttpRequest, body: ChatIn) -> HttpResponse:
+async def chat(request: HttpRequest, body: ChatIn) -> HttpResponseBase:
     """Loads the persona, recalls the subject's memories, applies policy, calls the model, and answers with citations
     and proposed writes
     that wait for approval. With `stream: true` the same as events; the last, `message.done`, carries the whole

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from django.http import HttpRequest
 from ninja import Field, Router, Schema
@@ -142,7 +142,7 @@ def _narrower(principal: Principal, wanted: dict[str, list[str] | tuple[str, ...
             )
 
 
-def _fields(key: ApiKey) -> dict[str, object]:
+def _fields(key: ApiKey) -> dict[str, Any]:
     plain = ("name", "mode", *_RESTRICTIONS, "expires_at", "revoked_at", "rotated_at", "last_used_at", "created_at")
     return {
         "id": key.public_id,

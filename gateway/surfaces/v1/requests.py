@@ -78,7 +78,7 @@ async def get_request(request: HttpRequest, request_id: str) -> RequestDetailOut
     call = call_of(request)
     fields = await _find(call.principal.ref, ids.parse("req", request_id))
     if fields is None:
-        raise NotFound("There is no such request.", code="unknown_request")
+        raise NotFound("There is no such request.", code="request_not_found")
     shown = RequestDetailOut(**fields)
     _check_allowed(call.principal, shown)
     call.read("request.read", request_id, subject_id=shown.subject_id, persona_id=shown.persona_id)

@@ -71,7 +71,10 @@ def registered(
 
 
 def draft(text: str = "hello", **changes: object) -> Draft:
-    payload = changes.pop("payload", None) or {"text": text, **({"mode": changes.pop("mode")} if "mode" in changes else {})}
+    payload = changes.pop("payload", None) or {
+        "text": text,
+        **({"mode": changes.pop("mode")} if "mode" in changes else {}),
+    }
     values = {"type": "test.note", "payload": payload, "subject_id": "ana", "persona_id": "sage"}
     return Draft(**{**values, "source": "chat:chat_1", "confidence": 0.9, **changes})
 

@@ -167,7 +167,10 @@ def test_list__unknown_state__is_refused(acme):
 
 
 def test_endpoints__are_declared_with_scope_and_flag():
-    reading, deciding = (api.list_proposals, api.get_proposal), (api.approve_proposal, api.reject_proposal, api.retry_proposal)
+    reading, deciding = (
+        (api.list_proposals, api.get_proposal),
+        (api.approve_proposal, api.reject_proposal, api.retry_proposal),
+    )
     for views, wanted in ((reading, Scope.PROPOSALS_READ), (deciding, Scope.PROPOSALS_DECIDE)):
         for view in views:
             assert (declared(view).scope, declared(view).flag) == (wanted, "enable_proposals")

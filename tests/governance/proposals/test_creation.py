@@ -22,7 +22,9 @@ from tests.governance.proposals.support import CHAT, draft, notes, propose, trai
 
 def _page(ref, caller=None, **wanted):
     with scope(ref):
-        return [one.id for one in selectors.list_page(ProposalFilter(**wanted), limit=50, after=None, principal=caller).data]
+        return [
+            one.id for one in selectors.list_page(ProposalFilter(**wanted), limit=50, after=None, principal=caller).data
+        ]
 
 
 def test_create__a_fitting_draft__is_pending_with_diff_provenance_and_trail(acme, globex):
@@ -33,7 +35,11 @@ def test_create__a_fitting_draft__is_pending_with_diff_provenance_and_trail(acme
         (entry,) = audit.list_page(AuditFilter(), limit=9, after=None).data
         (event,) = events.list_page(limit=9, after=None).data
     assert stored == created
-    assert (stored.state, stored.payload, stored.diff) == (State.PENDING, {"text": "hi"}, {"before": None, "after": {"text": "hi"}})
+    assert (stored.state, stored.payload, stored.diff) == (
+        State.PENDING,
+        {"text": "hi"},
+        {"before": None, "after": {"text": "hi"}},
+    )
     assert (stored.subject_id, stored.persona_id, stored.request_id) == ("ana", "sage", request_id)
     assert timedelta(days=6, hours=23) < stored.expires_at - clock.now() < timedelta(days=7, minutes=1)
     assert stored.wire() == {
@@ -114,7 +120,11 @@ def test_list_page__filters_and_scoped_keys__show_only_what_they_may(acme, globe
         _page(acme, caller, subject_id="ben")
     assert refused.value.code == "subject_not_allowed"
     with scope(acme):
-        for hidden, code in ((other, "subject_not_allowed"), (third, "persona_not_allowed"), (nobody, "subject_not_allowed")):
+        for hidden, code in (
+            (other, "subject_not_allowed"),
+            (third, "persona_not_allowed"),
+            (nobody, "subject_not_allowed"),
+        ):
             with pytest.raises(Forbidden) as refused:
                 selectors.get(hidden, principal=caller)
             assert refused.value.code == code

@@ -64,7 +64,9 @@ def test_recall__k__cuts_the_best(inside) -> None:
     assert len(ask(ann, "tea", k=3).memories) == 3
 
 
-@pytest.mark.parametrize("query", ["", "the of and", "zebra", "\0", "\ud800", "'; DROP TABLE memory; --", "%s %(k)s {k}", "🙂"])
+@pytest.mark.parametrize(
+    "query", ["", "the of and", "zebra", "\0", "\ud800", "'; DROP TABLE memory; --", "%s %(k)s {k}", "🙂"]
+)
 def test_recall__nothing_to_find__is_empty(inside, query) -> None:
     ann = person()
     remember(ann, "Likes tea")

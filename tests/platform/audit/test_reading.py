@@ -97,7 +97,12 @@ def test_get_audit__answers_wire_shape_and_is_itself_noted(history):
     (entry,) = body["data"]
     assert entry["id"].startswith("aud_")
     assert entry["actor"] == {"kind": "key", "id": "key_1"}
-    assert (entry["action"], entry["subject_id"], entry["sealed"], body["next_cursor"]) == ("write.approved", "ana", False, None)
+    assert (entry["action"], entry["subject_id"], entry["sealed"], body["next_cursor"]) == (
+        "write.approved",
+        "ana",
+        False,
+        None,
+    )
     assert [read["action"] for read in call.reads] == ["audit.read"]
 
 

@@ -79,7 +79,8 @@ def test_record__strange_values__are_stored_plain_and_verify(acme):
     when = datetime(2026, 11, 21, tzinfo=UTC)
     detail = {
         "id": UUID(int=7), "when": when, "colour": _Colour.RED, "tuple": (1, 2), "set": {"b", "a"}, "nul": "a\x00b",
-        "surrogate": "\ud800", "nan": float("nan"), "zero": -0.0, "huge": 1e300, "big": 10**40, "#": 1, "##": {"#": "1e0"},
+        "surrogate": "\ud800", "nan": float("nan"), "zero": -0.0, "huge": 1e300, "big": 10**40, "#": 1,
+        "##": {"#": "1e0"},
     }  # fmt: skip
     with scope(acme), transaction.atomic():
         record(Change("x.y", Actor("key", "k" * 500), "t\x00" * 400, subject_id="s\x00", detail=detail))
@@ -114,11 +115,15 @@ def test_content_hash__through_the_database_and_back__is_the_same(acme, value):
         cursor.execute("SELECT %s::jsonb::text", [json.dumps(stored)])
         read = json.loads(cursor.fetchone()[0])
     entry = _noted(detail=stored)
-    assert canonical.content_hash(entry) == canonical.content_hash(_noted(id=entry.id, occurred_at=entry.occurred_at, detail=read))
+    assert canonical.content_hash(entry) == canonical.content_hash(
+        _noted(id=entry.id, occurred_at=entry.occurred_at, detail=read)
+    )
 
 
 def test_content_hash__any_field_changed__changes():
-    entry = _noted(subject_id="ana", persona_id="sage", request_id=ids.uuid7(), provenance={"from": "x"}, detail={"n": 1})
+    entry = _noted(
+        subject_id="ana", persona_id="sage", request_id=ids.uuid7(), provenance={"from": "x"}, detail={"n": 1}
+    )
     changes = {
         "id": ids.uuid7(), "occurred_at": entry.occurred_at + timedelta(microseconds=1), "action": "memory.write",
         "actor": Actor("user", "key_1"), "target": "mem_2", "subject_id": "ben", "persona_id": None, "request_id": None,

@@ -32,7 +32,12 @@ def test_start__is_queued_marked_audited_and_dispatched(acme, globex, dispatched
     operation = start(acme, total=3, payload={"what": "all"})
     assert (operation.state, operation.done, operation.total) == (State.QUEUED, 0, 3)
     assert accepted(operation) == {
-        "operation": {"id": operation.public_id, "kind": "test.work", "state": "queued", "progress": {"done": 0, "total": 3}}
+        "operation": {
+            "id": operation.public_id,
+            "kind": "test.work",
+            "state": "queued",
+            "progress": {"done": 0, "total": 3},
+        }
     }
     assert dispatched == [(acme, operation.id)]
     assert _marked(acme) == [operation.id]

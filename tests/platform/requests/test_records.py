@@ -80,7 +80,9 @@ def test_decisions_of__whatever_was_kept__is_a_list(record, shown):
 
 
 def test_list_page__filters__each_on_its_own(acme):
-    first = a_record(status=429, state="estimated", surface="openai", model="m2", persona_id="iris", subject_id="ben", key_id="key_2")
+    first = a_record(
+        status=429, state="estimated", surface="openai", model="m2", persona_id="iris", subject_id="ben", key_id="key_2"
+    )
     second = a_record()
     _write(acme, first, second)
     for wanted in (

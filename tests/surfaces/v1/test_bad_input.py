@@ -39,7 +39,12 @@ def used(client: Any) -> tuple[int, int]:
         ({"surprise": 1}, 422, "invalid_request", "#/surprise"),
         ({"conversation_id": "conv_nonsense"}, 404, "not_found", None),
         ({"persona_version": 99}, 404, "persona_version_not_found", None),
-        ({"tools": [{"type": "function", "function": {"name": "ikiro_propose_write"}}]}, 422, "tool_name_reserved", None),
+        (
+            {"tools": [{"type": "function", "function": {"name": "ikiro_propose_write"}}]},
+            422,
+            "tool_name_reserved",
+            None,
+        ),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -85,7 +90,12 @@ def test_body__one_byte_over_its_limit__is_413_and_at_the_limit_is_not(gateway: 
 
 def test_scoped_key__outside_its_personas_and_subjects__is_403_and_nothing_is_charged(gateway: Gateway) -> None:
     with gateway.acme.client() as client:
-        fields = {"name": "narrow", "persona_ids": ["brand-default"], "subject_ids": ["only-me"], "memory_scopes": ["chat"]}
+        fields = {
+            "name": "narrow",
+            "persona_ids": ["brand-default"],
+            "subject_ids": ["only-me"],
+            "memory_scopes": ["chat"],
+        }
         secret = client.post("/v1/keys", json=fields).json()["secret"]
         before = used(client)
         with gateway.acme.client(secret) as narrow:

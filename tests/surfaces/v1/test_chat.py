@@ -59,7 +59,12 @@ def test_chat__buffered__answers_from_memory_with_a_citation_that_resolves(gatew
         assert "Tuesday at five" in message["content"]
         assert "[m1]" not in message["content"]
         assert whole["citations"] == [
-            {"factId": memory_id, "uri": "gmail://msg_77", "confidence": 1.0, "snippet": whole["citations"][0]["snippet"]}
+            {
+                "factId": memory_id,
+                "uri": "gmail://msg_77",
+                "confidence": 1.0,
+                "snippet": whole["citations"][0]["snippet"],
+            }
         ]
         assert client.get(f"/v1/memories/{memory_id}").json()["provenance"]["ref"] == "msg_77"
         usage = whole["usage"]
@@ -87,7 +92,15 @@ def test_chat__streamed__says_the_same_in_events(gateway: Gateway, subject: str)
     names = [name for name, _, _ in events]
     assert names[:2] == ["message.start", "memory.recalled"]
     assert names[-2:] == ["usage", "message.done"]
-    assert set(names) <= {"message.start", "memory.recalled", "content.delta", "citation", "proposal.created", "usage", "message.done"}
+    assert set(names) <= {
+        "message.start",
+        "memory.recalled",
+        "content.delta",
+        "citation",
+        "proposal.created",
+        "usage",
+        "message.done",
+    }
     assert [number for _, number, _ in events] == [str(number) for number in range(1, len(events) + 1)]
     done = events[-1][2]
     text = "".join(data["delta"]["content"] for name, _, data in events if name == "content.delta")
@@ -128,7 +141,9 @@ def test_chat__a_type_nobody_executes__fails_by_name_and_can_be_retried(gateway:
         assert (failed["state"], failed["error"]["code"]) == ("failed", "executor_not_configured")
         again = client.post(f"{path}/retry", json={}).json()
         assert (again["state"], again["attempts"]) == ("failed", 2)
-        emitted = [event for event in client.get("/v1/events?limit=200").json()["data"] if event["name"] == "write.failed"]
+        emitted = [
+            event for event in client.get("/v1/events?limit=200").json()["data"] if event["name"] == "write.failed"
+        ]
         assert any(event["payload"]["proposal_id"] == proposed["proposal_id"] for event in emitted)
 
 
@@ -145,7 +160,10 @@ def test_chat__conversation__keeps_its_persona_version(gateway: Gateway, subject
         fresh = client.post("/v1/chat", json=turn).json()
         assert [one["persona_version"] for one in (first, again, fresh)] == [1, 1, 2]
         assert again["conversation_id"] == first["conversation_id"] != fresh["conversation_id"]
-        stolen = client.post("/v1/chat", json=body("someone-else", "hi", persona_id=cartridge["id"], conversation_id=first["conversation_id"]))
+        stolen = client.post(
+            "/v1/chat",
+            json=body("someone-else", "hi", persona_id=cartridge["id"], conversation_id=first["conversation_id"]),
+        )
         assert stolen.status_code == 404
 
 
@@ -159,7 +177,7 @@ def test_chat__write_tools_in_fragments__become_proposals_and_are_never_shown(
     with gateway.acme.client() as client:
         answer = client.post("/v1/chat", json=turn)
     assert answer.status_code == 200, answer.text
-    assert "ikiro_" not in answer.text.replace("rejectedWrites", "").split('"rejectedWrites"')[0]
+    assert "ikiro_" not in answer.text
     whole = events_of(answer)[-1][2] if stream else answer.json()
     choice = whole["choices"][0]
     proposed = sorted(write["type"] for write in whole["proposedWrites"])
@@ -182,7 +200,9 @@ def test_chat__write_tools_in_fragments__become_proposals_and_are_never_shown(
         assert whole["rejectedWrites"][0]["reason"] == "malformed_json"
 
 
-def test_chat__strict_redaction__masks_answer_citation_and_prompt(gateway: Gateway, subject: str, upstream: Any) -> None:
+def test_chat__strict_redaction__masks_answer_citation_and_prompt(
+    gateway: Gateway, subject: str, upstream: Any
+) -> None:
     remember(gateway.acme, subject, "Reach the tutor at tutor@example.org about the lesson.")
     upstream.reset()
     turn = body(subject, "How do I reach the tutor?", model="openai/fake:echo", redact_mode="strict", stream=True)

@@ -59,7 +59,9 @@ def test_key__rotated__old_secret_lives_on_and_new_one_works(gateway: Gateway, c
     assert status(gateway, again["secret"]) == (200, None)
 
 
-def test_key__revoked__is_refused_within_a_second_and_cannot_be_rotated_back(gateway: Gateway, client: httpx.Client) -> None:
+def test_key__revoked__is_refused_within_a_second_and_cannot_be_rotated_back(
+    gateway: Gateway, client: httpx.Client
+) -> None:
     made = make(client)
     assert status(gateway, made["secret"]) == (200, None)
     revoked_at = time.monotonic()
@@ -80,7 +82,9 @@ def test_key__expired__is_refused_with_its_reason(gateway: Gateway, client: http
     assert past.json()["errors"][0]["pointer"] == "#/expires_at"
 
 
-def test_key__scoped__does_only_what_its_scopes_say_and_makes_no_wider_key(gateway: Gateway, client: httpx.Client) -> None:
+def test_key__scoped__does_only_what_its_scopes_say_and_makes_no_wider_key(
+    gateway: Gateway, client: httpx.Client
+) -> None:
     made = make(client, scopes=["keys:write", "memories:read"], persona_ids=["brand-default"])
     assert status(gateway, made["secret"], "/v1/subjects") == (200, None)
     assert status(gateway, made["secret"], "/v1/proposals") == (403, "scope_missing")

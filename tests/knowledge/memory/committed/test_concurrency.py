@@ -25,8 +25,8 @@ def at_once(ref: OrgRef, works: list[Callable[[], Any]]) -> list[Any]:
 
     def run(index: int) -> None:
         try:
+            barrier.wait(10)
             with scope(ref):
-                barrier.wait(10)
                 results[index] = works[index]()
         except Exception as error:
             results[index] = error
