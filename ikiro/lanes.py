@@ -60,15 +60,14 @@ class SlimHandler(ASGIHandler):
         request = ASGIRequest(scope, io.BytesIO(body))
         request._body = body
         request.body_error = too_large  # type: ignore[attr-defined]
-        work = asyncio.create_task(self._serve(request, send))
-        gone = asyncio.create_task(_hung_up(receive))
-        await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-        gone.cancel()
-        if not work.done():
-            work.cancel()
-        await asyncio.gather(work, gone, return_exceptions=True)
-        if not work.cancelled() and (error := work.exception()) is not None:
-            raise error
+        watcher = asyncio.create_task(_hung_up(receive, asyncio.current_task()))
+        try:
+            await self._serve(request, send)
+        except asyncio.CancelledError:
+            if not watcher.done():
+                raise  # the server ends this request, not its client
+        finally:
+            watcher.cancel()
 
     async def _serve(self, request: ASGIRequest, send: Send) -> None:
         response: Any = await self._middleware_chain(request)  # type: ignore[misc]  # always async here
@@ -116,6 +115,9 @@ def _headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-async def _hung_up(receive: Receive) -> None:
+async def _hung_up(receive: Receive, serving: asyncio.Task[Any] | None) -> None:
+    """Cancel the serving task when the client goes away."""
     while (await receive())["type"] != "http.disconnect":
         continue
+    if serving is not None:
+        serving.cancel()

@@ -1,4 +1,5 @@
-"""One line of JSON per event on stderr. Tracebacks without the values of variables: those may hold what must not be logged."""
+"""One line of JSON per event on stderr. Tracebacks without the values of variables: those may hold what must not be
+logged."""
 
 from __future__ import annotations
 

@@ -87,7 +87,8 @@ def _migrate_public(say: Callable[[str], None]) -> bool:
 def _grant_public(cursor: object) -> None:
     """Partitions stay closed: only through their parent does row-level security apply."""
     cursor.execute(  # type: ignore[attr-defined]
-        "SELECT c.relname, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        "SELECT c.relname, c.relkind FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'S') AND NOT c.relispartition"
     )
     for name, kind in cursor.fetchall():  # type: ignore[attr-defined]

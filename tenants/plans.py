@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from gateway.core.errors import BadRequest
@@ -59,7 +60,11 @@ def get(name: str) -> Plan:
 
 def limits(organization: Organization) -> Limits:
     """The limits in force for an organization."""
-    plan = PLANS[organization.plan]
-    values: dict[str, Any] = {name: getattr(plan, name) for name in OVERRIDABLE}
-    values.update({name: value for name, value in organization.limits.items() if name in OVERRIDABLE})
+    return _limits(organization.plan, tuple(organization.limits.items()))
+
+
+@lru_cache(maxsize=1024)
+def _limits(plan: str, overrides: tuple[tuple[str, Any], ...]) -> Limits:
+    values: dict[str, Any] = {name: getattr(PLANS[plan], name) for name in OVERRIDABLE}
+    values.update({name: value for name, value in overrides if name in OVERRIDABLE})
     return Limits(**values)

@@ -115,8 +115,9 @@ class Gateway:
             **overrides,
         }
         self.web = Process(
-            ["-m", "uvicorn", "ikiro.asgi:application", "--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop",
-             "--http", "httptools", "--no-access-log", "--timeout-graceful-shutdown", "5"], {**self.env, "IKIRO_PROCESS": "ikiro-web"},
+            ["-m", "uvicorn", "ikiro.asgi:application", "--host", "127.0.0.1", "--port", str(self.port),
+             "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--timeout-graceful-shutdown", "5"],
+            {**self.env, "IKIRO_PROCESS": "ikiro-web"},
         )  # fmt: skip
         self.scheduler = Process(["manage.py", "scheduler"], {**self.env, "IKIRO_PROCESS": "ikiro-scheduler"})
         self.worker = Process(

@@ -7,20 +7,36 @@ of a ledger entry. The public form is Crockford base32 in lower case: 26 charact
 from __future__ import annotations
 
 import os
+import threading
 import time
 import uuid
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from gateway.core.errors import NotFound
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {char: value for value, char in enumerate(_ALPHABET)}
 _LENGTH = 26
+# Ten bits at a time: every request writes a handful of ids.
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = tuple(range(120, -1, -10))
+_RANDOM_62 = 2**62 - 1
+_making = threading.Lock()
+_last = 0
 
 
 def uuid7() -> uuid.UUID:
-    """A new UUIDv7: 48 bits of milliseconds, 74 random bits."""
-    return uuid7_at(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10), "big"))
+    """A new UUIDv7: 48 bits of milliseconds, 74 random bits; each larger than the last that this process made."""
+    global _last
+    made = uuid7_at(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10), "big"))
+    with _making:
+        if made.int <= _last:
+            # Same millisecond, or the clock went back: one more than the last, stepping over the fixed variant bits.
+            low = (_last & _RANDOM_62) + 1
+            made = uuid.UUID(int=_last & ~_RANDOM_62 | low & _RANDOM_62) if low <= _RANDOM_62 else made
+        _last = made.int
+    return made
 
 
 def uuid7_at(milliseconds: int, random: int) -> uuid.UUID:
@@ -37,7 +53,7 @@ def created_at(value: uuid.UUID) -> datetime:
 def base32(value: uuid.UUID) -> str:
     """The 26 characters of a UUID."""
     number = value.int
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def from_base32(text: str) -> uuid.UUID:
@@ -57,6 +73,7 @@ def _overflow() -> uuid.UUID:
     raise ValueError("not an id")
 
 
+@lru_cache(maxsize=4096)
 def public(prefix: str, value: uuid.UUID) -> str:
     """``public("mem", id)`` → ``mem_01j…``."""
     return f"{prefix}_{base32(value)}"

@@ -13,13 +13,15 @@ from ninja.errors import HttpError, ValidationError
 from gateway.core import ids
 from gateway.core.endpoint import Call, call_of
 from gateway.core.errors import BadRequest, FieldProblem, GatewayError
+from gateway.surfaces.parsing import malformed
 
 log = structlog.get_logger(__name__)
-_OPENAI_TYPES = {
+OPENAI_TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 402: "insufficient_quota", 403: "permission_error",
     404: "invalid_request_error", 409: "conflict_error", 413: "invalid_request_error", 422: "invalid_request_error",
     429: "rate_limit_error",
 }  # fmt: skip
+PROBLEM_JSON = "application/problem+json"
 _SOURCES = {"query": "query", "path": "path", "header": "header", "cookie": "cookie"}
 
 
@@ -60,7 +62,7 @@ def openai_error(error: GatewayError, call: Call) -> dict[str, Any]:
     return {
         "error": {
             "message": error.detail,
-            "type": _OPENAI_TYPES.get(error.http_status, "server_error"),
+            "type": OPENAI_TYPES.get(error.http_status, "server_error"),
             "param": first.pointer.removeprefix("#/").replace("/", ".") if first else None,
             "code": error.code,
             "request_id": ids.public("req", call.request_id),
@@ -71,7 +73,7 @@ def openai_error(error: GatewayError, call: Call) -> dict[str, Any]:
 def respond(request: HttpRequest, error: Any) -> HttpResponse:
     """The HTTP answer for an error, in the dialect of the request's surface."""
     call = call_of(request)
-    status, kind = error.http_status, "application/problem+json"
+    status, kind = error.http_status, PROBLEM_JSON
     if call.surface == "openai":
         body, kind = openai_error(error, call), "application/json"
         status = 400 if status == 422 else status
@@ -105,10 +107,8 @@ def _pointer(location: tuple[Any, ...]) -> str:
 
 
 def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
-    """Ninja's own refusal: a body that is not JSON."""
-    return respond(
-        request, BadRequest(f"The body is not valid JSON ({error.message}).", code="malformed_json", status=400)
-    )
+    """Ninja's own refusal: a body that its reader could not make out."""
+    return respond(request, malformed(error.message))
 
 
 def _unexpected(request: HttpRequest, error: Any) -> HttpResponse:

@@ -77,11 +77,11 @@ async def _admit(request: HttpRequest, call: Call, endpoint: Endpoint) -> None:
 
 
 def _token(request: HttpRequest) -> str:
-    header = request.headers.get("authorization", "")
+    header = request.META.get("HTTP_AUTHORIZATION", "")
     kind, _, token = header.partition(" ")
     if kind.lower() == "bearer" and token.strip():
         return token.strip()
-    token = request.headers.get("x-api-key", "")
+    token = request.META.get("HTTP_X_API_KEY", "")
     if token:
         return token
     raise Unauthenticated("Send a key: Authorization: Bearer ik_live_…", code="key_missing")
@@ -111,7 +111,8 @@ def _require_flag(principal: Principal, endpoint: Endpoint) -> None:
 
 
 def dress_unrouted(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """An answer that no operation gave: no such path, or not with this method. In JSON, with a request id like every other."""
+    """An answer that no operation gave: no such path, or not with this method. In JSON, with a request id like every
+    other."""
     call = Call(ids.uuid7(), "v1")
     request.call = call  # type: ignore[attr-defined]
     if response.status_code == 404:

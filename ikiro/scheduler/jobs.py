@@ -14,6 +14,8 @@ from gateway.platform.admission.services import reap
 from gateway.platform.audit import sealing
 from gateway.platform.ledger import services as ledger
 from gateway.platform.operations import tasks as operations
+from gateway.platform.outbox import sweeps
+from gateway.platform.outbox.types import Kind
 from ikiro.scheduler import trail
 from tenants import directory, selectors
 from tenants.context import public_scope
@@ -54,14 +56,26 @@ def announce_directory() -> None:
     directory.announce(version)
 
 
-def sweep_organizations() -> None:
-    """Unfinished provisioning, proposals and operations go to the workers again."""
+def sweep_unfinished() -> None:
+    """Proposals and operations that a dead worker left, by their markers: an idle organization costs nothing."""
+    for ref in sweeps.organizations(connections["batch"], Kind.PROPOSAL):
+        proposals.sweep.send(ref)
+    for ref in sweeps.organizations(connections["batch"], Kind.OPERATION):
+        operations.sweep.send(ref)
+
+
+def sweep_provisioning() -> None:
+    """Organizations whose building stands still."""
     with public_scope():
         provisioning.sweep()
+
+
+def expire() -> None:
+    """Proposals that nobody decided in time, in every organization."""
+    with public_scope():
         ready = [organization.ref for organization in selectors.organizations(state="ready")]
     for ref in ready:
         proposals.sweep.send(ref)
-        operations.sweep.send(ref)
 
 
 def partitions() -> None:
@@ -74,5 +88,7 @@ JOBS = (
     Job("usage", 0.3, usage),
     Job("audit-sealing", 0.5, sealing_sweep),
     Job("directory", 1.0, announce_directory),
-    Job("organizations", 10.0, sweep_organizations),
+    Job("unfinished", 2.0, sweep_unfinished),
+    Job("provisioning", 5.0, sweep_provisioning),
+    Job("expiry", 3600.0, expire),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import secrets
@@ -47,8 +48,7 @@ def _make_once(path: Path, content: Callable[[], str]) -> None:
         file.flush()
         os.fsync(file.fileno())
     try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
+        with contextlib.suppress(FileExistsError):  # the first one's file counts
+            os.link(draft, path)
     finally:
         draft.unlink()

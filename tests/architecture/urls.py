@@ -19,7 +19,6 @@ OPEN: dict[str, str] = {
     "readyz": "readiness: says which store is away, nothing of any organization",
     "static/*": "the console's files",
     "v1/openapi.json": "the API's public description",
-    "v1/docs": "the API's public description, readable",
     "v1/": "Ninja's name for the root of the API; answers 404",
 }
 

@@ -1,4 +1,5 @@
-"""What the gateway is compared with: an application that answers a constant, and a provider that does the same with a completion."""
+"""What the gateway is compared with: an application that answers a constant, and a provider that does the same with a
+completion."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """``make bench-gateway``: what the gateway adds, in ratios of one run on one machine. A run with an error is invalid.
 
-CPU per request is that of the web process alone, from its own accounting; the load generator and the provider are other processes.
+CPU per request is that of the web process alone, from its own accounting; the load generator and the provider are other
+processes.
 """
 
 from __future__ import annotations
@@ -108,7 +109,10 @@ def pass_through(product: Gateway, floor: Process, provider: Process) -> dict[st
 
 
 def remember(org: Org, subject: str, count: int) -> None:
-    words = "garden market train violin river coffee window letter winter summer bicycle museum kitchen island".split()
+    words = [
+        *("garden", "market", "train", "violin", "river", "coffee", "window"),
+        *("letter", "winter", "summer", "bicycle", "museum", "kitchen", "island"),
+    ]
     items = [
         {
             "subject_id": subject,
@@ -154,7 +158,8 @@ def memory(product: Gateway) -> dict[str, Any]:
 def _is_server(process: psutil.Process, product: Gateway) -> bool:
     line = " ".join(process.info["cmdline"] or ())
     state = product.env["IKIRO_STATE_DIR"]
-    return state in line or (line.startswith("postgres:") and "ikiro" in line) or "ikiro-" in line and "valkey" in line
+    ours = (line.startswith("postgres:") and "ikiro" in line) or ("ikiro-" in line and "valkey" in line)
+    return ours or state in line
 
 
 def pss(process: psutil.Process) -> float:

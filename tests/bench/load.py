@@ -1,6 +1,7 @@
 """A small HTTP/1.1 load generator: keep-alive connections, each sends the next request when its answer is complete.
 
-Run as a process of its own (``python -m tests.bench.load``), so that its CPU is not the server's; prints one JSON object.
+Run as a process of its own (``python -m tests.bench.load``), so that its CPU is not the server's; prints one JSON
+object.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def _asset(name: str, **headers: str) -> HttpResponse:
 def test_home__get__shows_the_first_call_with_its_own_address() -> None:
     page = _home().content.decode()
     assert "curl http://testserver/v1/chat" in page
-    for link in ("/v1/docs", "/v1/openapi.json", "/readyz", "/healthz"):
+    for link in ("/v1/openapi.json", "/readyz", "/healthz"):
         assert f'href="{link}"' in page
 
 

@@ -68,7 +68,8 @@ def test_concurrent_chats__two_organizations_one_worker__no_wrong_row_and_no_con
             count = await asyncio.to_thread(
                 psql,
                 edge,
-                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name = 'ikiro-web'",
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE backend_type = 'client backend' AND application_name = 'ikiro-web'",
             )
             connections.append(int(count))
             await asyncio.sleep(0.1)

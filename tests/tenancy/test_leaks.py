@@ -1,4 +1,5 @@
-"""The leak table: every way in which one organization's rows, cache or connection could reach another, tried with two at once."""
+"""The leak table: every way in which one organization's rows, cache or connection could reach another, tried with two
+at once."""
 
 from __future__ import annotations
 

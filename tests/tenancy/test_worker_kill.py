@@ -15,7 +15,7 @@ from tests.harness import Gateway, eventually
 def locked(edge: Gateway, table: str) -> Iterator[None]:
     """Hold a table so that whoever writes to it stands still in mid-transaction."""
     blocker = subprocess.Popen(
-        edge.stack.postgres.client("psql") + ["-At"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*edge.stack.postgres.client("psql"), "-At"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )  # fmt: skip
     blocker.stdin.write(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 'held';\n")
     blocker.stdin.flush()
@@ -56,7 +56,7 @@ def test_worker__killed_in_mid_proposal__executes_it_exactly_once_afterwards(edg
         time.sleep(12)  # a round of the sweep later nothing has been done twice
         assert len(client.get(f"/v1/memories?subject_id={subject}").json()["data"]) == 1
         events = [one for one in client.get("/v1/events?limit=200").json()["data"] if one["subject_id"] == subject]
-        assert sorted(one["name"] for one in events if one["name"].startswith(("write.", "memory."))) == [
+        assert sorted(one["type"] for one in events if one["type"].startswith(("write.", "memory."))) == [
             "memory.created", "write.approved", "write.executed",
         ]  # fmt: skip
         assert done["attempts"] >= 1

@@ -13,7 +13,6 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from gateway.core import background
 from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError, UpstreamError
 from gateway.platform.admission import gate
@@ -98,10 +97,10 @@ class Meter:
         self.call.decided("answer", "refused" if told.http_status < 500 else "failed", code=told.code)
 
     async def settle(self) -> None:
-        """Settle now, and finish even if the request's task is cancelled meanwhile."""
+        """Settle now. Once begun it completes (admission sees to it) even if the request's task is cancelled meanwhile."""
         if self.lease is not None:
             lease, self.lease = self.lease, None
-            await background.finish(gate.settle(lease, self._settlement()))
+            await gate.settle(lease, self._settlement())
 
     def _settlement(self) -> Settlement:
         usage, source = self.token_usage()
@@ -148,7 +147,6 @@ def facts_of(
         "surface": call.surface,
         "provider": provider,
         "model": model,
-        "key_id": str(call.principal.key.id),
         "persona_id": persona_id,
         "subject_id": subject_id,
     }

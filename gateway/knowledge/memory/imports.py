@@ -67,7 +67,7 @@ def run(operation: OperationRun) -> dict[str, Any]:
         results = services.create_many(
             chunk, actor=Actor(*operation.payload["actor"]), limit_per_subject=operation.payload["limit"]
         )
-        data = data + [as_wire(replace(result, index=start + result.index)) for result in results]
+        data = [*data, *(as_wire(replace(result, index=start + result.index)) for result in results)]
         operation.advance(start + len(chunk), total=len(items), checkpoint={"data": data})
     return {"data": data}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Router, Status
 
 from gateway.core.endpoint import Call, Scope, call_of, endpoint
 from gateway.core.errors import BadRequest, FieldProblem, Forbidden
@@ -24,7 +24,7 @@ router = Router(tags=["personas"])
 
 @router.post("/personas", response={201: PersonaVersionOut})
 @endpoint(scope=Scope.PERSONAS_WRITE)
-async def create_persona(request: HttpRequest, body: CreatePersonaIn) -> tuple[int, PersonaVersionOut]:
+async def create_persona(request: HttpRequest, body: CreatePersonaIn) -> Status[PersonaVersionOut]:
     """Create a persona and publish its first version."""
     call = call_of(request)
     _allow(call, str(body.cartridge.get("id", "")))
@@ -36,7 +36,7 @@ async def create_persona(request: HttpRequest, body: CreatePersonaIn) -> tuple[i
         actor=call.principal.actor,
         request_id=call.request_id,
     )
-    return 201, PersonaVersionOut.of(version, lint.check(version.raw))
+    return Status(201, PersonaVersionOut.of(version, lint.check(version.raw)))
 
 
 @router.get("/personas", response=PersonaPage)

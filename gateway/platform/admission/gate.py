@@ -50,14 +50,12 @@ async def open_lease(call: Call, *, estimate_micros: int, facts: Mapping[str, An
     draft = LeaseDraft(estimate_micros=estimate_micros, facts=facts)
     call.admission = await _admit(call, counts_as_call=True, lease=draft)
     lease: Lease = call.admission.lease
-    services.keeper().hold(lease)
     return lease
 
 
 async def settle(lease: Lease, settlement: Settlement) -> None:
     """Close a lease with what really happened; safe to call twice, and while the store is away (then it is
     journaled)."""
-    services.keeper().release(lease)
     await services.settle(store(), lease, settlement)
 
 

@@ -62,7 +62,7 @@ def _seal_batch(ref: OrgRef, on: BaseDatabaseWrapper) -> tuple[int, bool]:
         if not cursor.fetchone()[0]:
             return 0, False
         # Read the markers first: the entry of each was committed with it, so the next statement sees it.
-        marked = outbox_selectors.refs(on, Kind.AUDIT, ref.id)
+        marked = outbox_selectors.refs(on, Kind.AUDIT, ref.id, limit=2 * BATCH)
         cursor.execute(
             sql.SQL("SELECT id, content_hash FROM {} WHERE seq IS NULL ORDER BY id LIMIT %s").format(table), [BATCH]
         )
@@ -88,8 +88,7 @@ def _seal_batch(ref: OrgRef, on: BaseDatabaseWrapper) -> tuple[int, bool]:
                 [ids, seqs, prevs, chains],
             )
         more = len(rows) == BATCH
-        done = set(ids)
-        outbox_services.clear(on, Kind.AUDIT, ref.id, [one for one in marked if not more or one in done])
+        outbox_services.clear(on, Kind.AUDIT, ref.id, ids if more else [*marked, *ids])
         return len(ids), more
 
 

@@ -33,10 +33,11 @@ def pending_orgs(on: BaseDatabaseWrapper, kind: Kind, limit: int, after: UUID | 
         return [row[0] for row in cursor.fetchall()]
 
 
-def refs(on: BaseDatabaseWrapper, kind: Kind, org_id: UUID) -> list[UUID]:
-    """The committed markers of one organization, in the order of what they announce."""
+def refs(on: BaseDatabaseWrapper, kind: Kind, org_id: UUID, *, limit: int = 1_000) -> list[UUID]:
+    """At most ``limit`` committed markers of one organization, in the order of what they announce."""
     with on.cursor() as cursor:
         cursor.execute(
-            "SELECT ref FROM public.outbox_marker WHERE kind = %s AND org_id = %s ORDER BY ref", [str(kind), org_id]
+            "SELECT ref FROM public.outbox_marker WHERE kind = %s AND org_id = %s ORDER BY ref LIMIT %s",
+            [str(kind), org_id, limit],
         )
         return [row[0] for row in cursor.fetchall()]

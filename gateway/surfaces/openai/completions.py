@@ -17,7 +17,11 @@ from gateway.engine.chat import passthrough
 from gateway.surfaces import problems, sse
 
 router = Router(tags=["openai"])
-_PERSONA_HEADERS = ("x-persona-id", "x-subject-id", "x-memory-scopes")
+_PERSONA_HEADERS = {
+    "HTTP_X_PERSONA_ID": "x-persona-id",
+    "HTTP_X_SUBJECT_ID": "x-subject-id",
+    "HTTP_X_MEMORY_SCOPES": "x-memory-scopes",
+}
 
 
 class Envelope(msgspec.Struct):
@@ -31,7 +35,15 @@ class Envelope(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(Envelope)
-_BODY: dict[str, Any] = {
+_COMPLETION = {
+    "type": "object",
+    "description": "What the provider answered, as it is.",
+    "required": ["choices"],
+    "properties": {"choices": {"type": "array", "items": {"type": "object"}}},
+    "additionalProperties": True,
+}
+_DOCUMENTED: dict[str, Any] = {
+    "responses": {200: {"content": {"application/json": {"schema": _COMPLETION}}}},
     "requestBody": {
         "required": True,
         "content": {
@@ -49,11 +61,11 @@ _BODY: dict[str, Any] = {
                 }
             }
         },
-    }
+    },
 }
 
 
-@router.post("/chat/completions", summary="OpenAI chat completions, passed through", openapi_extra=_BODY)
+@router.post("/chat/completions", summary="OpenAI chat completions, passed through", openapi_extra=_DOCUMENTED)
 @endpoint(scope=Scope.CHAT, metering=Metering.CALL, body=Body.INFERENCE, surface="openai")
 async def completions(request: HttpRequest) -> HttpResponseBase:
     """The official OpenAI clients work with the base URL changed. Nothing but the model's name is looked at."""
@@ -101,7 +113,7 @@ def _envelope(body: bytes) -> Envelope:
 
 def _refuse_persona_headers(request: HttpRequest) -> None:
     """Silently answering without the persona that was asked for would be worse than refusing."""
-    named = [name for name in _PERSONA_HEADERS if name in request.headers]
+    named = [name for key, name in _PERSONA_HEADERS.items() if key in request.META]
     if named:
         raise BadRequest(
             f"{', '.join(named)}: this route passes through to the model and knows no personas; use POST /v1/chat.",

@@ -14,6 +14,7 @@ from gateway.governance.proposals import registry as executors
 from gateway.platform.admission import gate
 from gateway.platform.flags import catalogue
 from gateway.platform.providers import registry as providers
+from gateway.surfaces.v1.schemas.about import CapabilitiesOut, LimitsOut, MeOut, ModelOut, ModelsOut
 from tenants import plans
 from tenants.context import in_public
 from tenants.selectors import directory_version
@@ -21,7 +22,7 @@ from tenants.selectors import directory_version
 router = Router(tags=["about"])
 
 
-@router.get("/me", summary="Who this key is")
+@router.get("/me", response=MeOut, summary="Who this key is")
 @endpoint(scope=None)
 async def me(request: HttpRequest) -> JsonResponse:
     principal = call_of(request).principal
@@ -41,7 +42,7 @@ async def me(request: HttpRequest) -> JsonResponse:
     )
 
 
-@router.get("/capabilities", summary="What works here now, computed from live state")
+@router.get("/capabilities", response=CapabilitiesOut, summary="What works here now, computed from live state")
 @endpoint(scope=None)
 async def capabilities(request: HttpRequest) -> JsonResponse:
     organization = call_of(request).principal.organization
@@ -66,7 +67,7 @@ async def capabilities(request: HttpRequest) -> JsonResponse:
     )
 
 
-@router.get("/limits", summary="What is left and when it resets")
+@router.get("/limits", response=LimitsOut, summary="What is left and when it resets")
 @endpoint(scope=None)
 async def limits(request: HttpRequest) -> JsonResponse:
     now = await gate.limits_now(call_of(request))
@@ -87,13 +88,13 @@ async def limits(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"rates": [rate], "quotas": [quota], "budgets": [], "spent_micros": now.spent_micros})
 
 
-@router.get("/models", summary="The models that answer here")
+@router.get("/models", response=ModelsOut, summary="The models that answer here")
 @endpoint(scope=None)
 async def models(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"object": "list", "data": [_model(one) for one in providers.available_models()]})
 
 
-@router.get("/models/{path:model_id}", summary="One model")
+@router.get("/models/{path:model_id}", response=ModelOut, summary="One model")
 @endpoint(scope=None)
 async def model(request: HttpRequest, model_id: str) -> JsonResponse:
     found = next((one for one in providers.available_models() if fnmatchcase(model_id, one.id)), None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ninja import NinjaAPI
-
 from gateway.governance.policies.api import router as policies_router
 from gateway.governance.proposals.api import router as proposals_router
 from gateway.knowledge.personas.api import router as personas_router
@@ -13,24 +11,23 @@ from gateway.platform.events.api import router as events_router
 from gateway.platform.operations.api import router as operations_router
 from gateway.surfaces import problems
 from gateway.surfaces.openai.completions import router as completions_router
+from gateway.surfaces.parsing import StrictParser
 from gateway.surfaces.spine import API_VERSION, spine
 from gateway.surfaces.v1.about import router as about_router
 from gateway.surfaces.v1.chat import router as chat_router
+from gateway.surfaces.v1.document import Api
 from gateway.surfaces.v1.keys import router as keys_router
 from gateway.surfaces.v1.memories import router as memories_router
 from gateway.surfaces.v1.policies import router as effective_policies_router
 from gateway.surfaces.v1.requests import router as requests_router
 
-api = NinjaAPI(
+api = Api(
     title="Ikiro Gateway",
     version=API_VERSION,
     urls_namespace="v1",
     docs_url=None,  # its page loads from a CDN; the document itself is at /v1/openapi.json
     description="Personas that stay in character, remember their people, obey policy and ask before they act.",
-    openapi_extra={
-        "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "ik_live_…"}}},
-        "security": [{"key": []}],
-    },
+    parser=StrictParser(),
 )
 api.add_decorator(spine("v1"), mode="view")
 problems.install(api)

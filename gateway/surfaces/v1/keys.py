@@ -66,7 +66,7 @@ class KeysOut(Schema):
 
 @router.post("/keys", response={201: NewKeyOut}, summary="Create a key; its secret is shown once")
 @endpoint(scope=Scope.KEYS_WRITE)
-async def create(request: HttpRequest, body: KeyIn) -> tuple[int, NewKeyOut]:
+async def create_key(request: HttpRequest, body: KeyIn) -> tuple[int, NewKeyOut]:
     """A new key. A key can only make keys that may do no more than itself."""
     call = call_of(request)
     wanted = {name: getattr(body, name) for name in _RESTRICTIONS}
@@ -80,7 +80,7 @@ async def create(request: HttpRequest, body: KeyIn) -> tuple[int, NewKeyOut]:
 
 @router.get("/keys", response=KeysOut, summary="List keys, newest first")
 @endpoint(scope=Scope.KEYS_READ)
-async def listing(request: HttpRequest, limit: int | None = None, cursor: str | None = None) -> KeysOut:
+async def list_keys(request: HttpRequest, limit: int | None = None, cursor: str | None = None) -> KeysOut:
     ref = call_of(request).principal.ref
     size, after = pagination.check_limit(limit), pagination.decode_cursor(cursor)
     page = await in_tenant(ref, selectors.keys_page, ref, limit=size, after=after)
@@ -89,14 +89,14 @@ async def listing(request: HttpRequest, limit: int | None = None, cursor: str | 
 
 @router.get("/keys/{key_id}", response=KeyOut, summary="One key")
 @endpoint(scope=Scope.KEYS_READ)
-async def one(request: HttpRequest, key_id: str) -> KeyOut:
+async def get_key(request: HttpRequest, key_id: str) -> KeyOut:
     ref = call_of(request).principal.ref
     return KeyOut.of(await in_tenant(ref, selectors.key, ref, ids.parse("key", key_id)))
 
 
 @router.post("/keys/{key_id}/rotate", response=NewKeyOut, summary="New secret; the old one works 24 more hours")
 @endpoint(scope=Scope.KEYS_WRITE)
-async def rotate(request: HttpRequest, key_id: str) -> NewKeyOut:
+async def rotate_key(request: HttpRequest, key_id: str) -> NewKeyOut:
     call = call_of(request)
     await _may_touch(call.principal, key_id)
     made = await in_tenant(
@@ -111,7 +111,7 @@ async def rotate(request: HttpRequest, key_id: str) -> NewKeyOut:
 
 @router.delete("/keys/{key_id}", response=KeyOut, summary="Revoke a key, its old secret too")
 @endpoint(scope=Scope.KEYS_WRITE)
-async def revoke(request: HttpRequest, key_id: str) -> KeyOut:
+async def revoke_key(request: HttpRequest, key_id: str) -> KeyOut:
     call = call_of(request)
     await _may_touch(call.principal, key_id)
     key = await in_tenant(

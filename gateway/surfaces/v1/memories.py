@@ -9,6 +9,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Body as JsonBody
 from ninja import Query, Router
+from ninja import Status as Answer
 
 from gateway.core import ids
 from gateway.core.endpoint import Body, Scope, call_of, endpoint
@@ -47,10 +48,10 @@ _BODIES = {
     response={201: MemoryOut | BatchOut, 202: dict[str, Any]},
     summary="Store a memory, or a batch of up to 1,000",
     openapi_extra=_BODIES,
-    exclude_none=False,
+    exclude_unset=True,  # an item of a batch has an id or an error, not both with one null
 )
 @endpoint(scope=Scope.MEMORIES_WRITE, body=Body.BATCH)
-async def create(request: HttpRequest, body: Annotated[dict[str, Any], JsonBody()]) -> tuple[int, Any]:
+async def create_memories(request: HttpRequest, body: Annotated[dict[str, Any], JsonBody()]) -> Answer[Any]:
     """A memory that says what an active one says already becomes a further source of it (`deduplicated`).
 
     A batch answers item by item; with `Prefer: respond-async` it answers 202 with an operation instead.
@@ -61,16 +62,16 @@ async def create(request: HttpRequest, body: Annotated[dict[str, Any], JsonBody(
         item = remember.parsed(MemoryIn, body)
         remember.check_key(principal, item)
         stored = await in_tenant(principal.ref, remember.store, item, principal, call.request_id)
-        return 201, MemoryOut.of(stored)
+        return Answer(201, MemoryOut.of(stored))
     batch = remember.Batch(body, principal)
     if "respond-async" in request.headers.get("Prefer", "").lower():
-        return 202, accepted(await in_tenant(principal.ref, batch.start, call.request_id))
-    return 201, {"data": await in_tenant(principal.ref, batch.store, call.request_id)}
+        return Answer(202, accepted(await in_tenant(principal.ref, batch.start, call.request_id)))
+    return Answer(201, {"data": await in_tenant(principal.ref, batch.store, call.request_id)})
 
 
 @router.get("/memories", response=MemoryPage, summary="List memories, newest first")
 @endpoint(scope=Scope.MEMORIES_READ)
-async def listing(  # noqa: PLR0917 - Ninja reads the query from the parameters
+async def list_memories(  # noqa: PLR0917 - Ninja reads the query from the parameters
     request: HttpRequest,
     subject_id: Annotated[str | None, Query(max_length=128)] = None,
     type: MemoryType | None = None,  # noqa: A002 - the wire's name
@@ -127,7 +128,7 @@ async def recall(request: HttpRequest, body: RecallIn) -> RecallOut:
 
 @router.get("/memories/{memory_id}", response=MemoryOut, summary="One memory")
 @endpoint(scope=Scope.MEMORIES_READ)
-async def get(request: HttpRequest, memory_id: str) -> MemoryOut:
+async def get_memory(request: HttpRequest, memory_id: str) -> MemoryOut:
     """One memory with its source. 410 once it is forgotten."""
     call = call_of(request)
     found = await in_tenant(call.principal.ref, memory.get, ids.parse("mem", memory_id))
@@ -140,7 +141,7 @@ async def get(request: HttpRequest, memory_id: str) -> MemoryOut:
 
 @router.delete("/memories/{memory_id}", response=ForgottenOut, summary="Forget a memory")
 @endpoint(scope=Scope.MEMORIES_WRITE)
-async def forget(request: HttpRequest, memory_id: str) -> ForgottenOut:
+async def forget_memory(request: HttpRequest, memory_id: str) -> ForgottenOut:
     """It is not found from the next request on; its row is kept for 30 days. Forgetting twice is the same as once."""
     call = call_of(request)
     found = await in_tenant(call.principal.ref, _forget, ids.parse("mem", memory_id), call.principal, call.request_id)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Any
-
 import pytest
 
 from gateway.core.journal import Actor
 from gateway.knowledge.personas import selectors, services
-from gateway.knowledge.personas.defaults import default_cartridge
 from gateway.knowledge.personas.errors import (
     InvalidCartridge,
     PersonaArchived,
@@ -23,14 +19,9 @@ from gateway.knowledge.personas.models import PersonaRow, PersonaVersionRow
 from gateway.platform.audit.models import AuditRow
 from gateway.platform.events.models import EventRow
 from tenants.context import scope
+from tests.knowledge.personas.support import cartridge
 
 ALICE, BOB = Actor("key", "key_alice"), Actor("user", "usr_bob")
-
-
-def cartridge(slug: str = "sage", *, tone: str = "friendly") -> dict[str, Any]:
-    raw = copy.deepcopy(default_cartridge("Acme"))
-    raw["id"], raw["style"]["tone"] = slug, tone
-    return raw
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""``POST /v1/chat`` as a client sees it: buffered, streamed, with proposals, citations, conversations; two organizations."""
+"""``POST /v1/chat`` as a client sees it: buffered, streamed, with proposals, citations, conversations; two
+organizations."""
 
 from __future__ import annotations
 
@@ -142,7 +143,7 @@ def test_chat__a_type_nobody_executes__fails_by_name_and_can_be_retried(gateway:
         again = client.post(f"{path}/retry", json={}).json()
         assert (again["state"], again["attempts"]) == ("failed", 2)
         emitted = [
-            event for event in client.get("/v1/events?limit=200").json()["data"] if event["name"] == "write.failed"
+            event for event in client.get("/v1/events?limit=200").json()["data"] if event["type"] == "write.failed"
         ]
         assert any(event["payload"]["proposal_id"] == proposed["proposal_id"] for event in emitted)
 

@@ -86,17 +86,3 @@ class ChatOut(Schema):
     proposedWrites: list[ProposedWriteOut]  # noqa: N815 - the wire's name
     usage: UsageOut
     request_id: str
-
-
-class ProblemOut(Schema):
-    """RFC 9457 with a machine code and the request id."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    code: str
-    request_id: str
-    errors: list[dict[str, str]] | None = None
-    retry_after: float | None = None

@@ -13,7 +13,7 @@ from gateway.platform.ledger.types import LedgerEntry
 from gateway.platform.requests.types import RequestRecord, decisions_of
 
 
-class UsageOut(Schema):
+class RequestUsageOut(Schema):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     total_tokens: int = 0
@@ -37,7 +37,7 @@ class RequestOut(Schema):
     persona_version: int | None
     subject_id: str | None
     attempts: int
-    usage: UsageOut
+    usage: RequestUsageOut
     usage_source: str | None
     provider_cost_micros: int
     markup_micros: int
@@ -74,7 +74,7 @@ def settled(entry: LedgerEntry, record: RequestRecord | None) -> dict[str, Any]:
         "persona_version": record.record.get("persona_version") if record else None,
         "subject_id": entry.subject_id,
         "attempts": entry.attempts,
-        "usage": UsageOut(
+        "usage": RequestUsageOut(
             prompt_tokens=entry.prompt_tokens,
             completion_tokens=entry.completion_tokens,
             total_tokens=entry.prompt_tokens + entry.completion_tokens,
@@ -113,9 +113,9 @@ def on_its_way(found: dict[str, Any]) -> dict[str, Any]:
         "persona_version": record.get("persona_version"),
         "subject_id": found.get("subject_id"),
         "attempts": 0 if open_ else int(found.get("attempt") or 1),
-        "usage": UsageOut()
+        "usage": RequestUsageOut()
         if open_
-        else UsageOut(
+        else RequestUsageOut(
             prompt_tokens=prompt,
             completion_tokens=completion,
             total_tokens=prompt + completion,

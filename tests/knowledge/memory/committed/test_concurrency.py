@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from typing import Any
-
-from django.db import connections
-
 from gateway.core.errors import GatewayError
 from gateway.knowledge.memory import selectors, services
 from gateway.knowledge.memory.models import MemoryRow, MemorySource, MemoryToken, SubjectState
@@ -16,32 +10,8 @@ from gateway.knowledge.subjects.models import SubjectRow
 from gateway.platform.audit.models import AuditRow
 from tenants.context import scope
 from tenants.types import OrgRef
+from tests.factories.threads import at_once
 from tests.knowledge.memory.support import ALICE, new, person, remember
-
-
-def at_once(ref: OrgRef, works: list[Callable[[], Any]]) -> list[Any]:
-    """Run the works in threads that start together; returns results, refusals in their place. Other errors are raised."""
-    barrier, results = threading.Barrier(len(works)), [None] * len(works)
-
-    def run(index: int) -> None:
-        try:
-            barrier.wait(10)
-            with scope(ref):
-                results[index] = works[index]()
-        except Exception as error:
-            results[index] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    for result in results:
-        if isinstance(result, Exception) and not isinstance(result, GatewayError):
-            raise result
-    return results
 
 
 def test_create__eight_at_once_for_three_places__three_are_stored(acme: OrgRef) -> None:

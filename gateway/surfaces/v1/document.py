@@ -1,0 +1,141 @@
+"""The OpenAPI document beyond what the operations' signatures say: how to sign, what every answer carries, how each
+operation
+fails. All of it follows from the operation's own declaration, so that no operation can be left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
+
+from gateway.core.endpoint import Endpoint, Metering, declared
+from gateway.core.pagination import DEFAULT_LIMIT, MAX_LIMIT
+from gateway.surfaces.v1.components import FAILURES, HEADERS, SCHEMAS, SECURITY_SCHEMES, TAGS
+from gateway.surfaces.v1.examples import EXAMPLES
+
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT, "title": "Limit"}
+_STREAM = {
+    "schema": {
+        "type": "object",
+        "description": "One server-sent event, when the body says `stream: true`.",
+        "properties": {"event": {"type": "string"}, "id": {"type": "string"}, "data": {"type": "string"}},
+    }
+}
+# Refusals that only some operations give; those that follow from the declaration are added to every operation.
+_ALSO = {
+    "chat": (409,),
+    "memories_create": (402,),
+    "memories_get": (410,),
+    "personas_create": (402, 409),
+    "personas_get": (410,),
+    "personas_publish": (409, 410),
+    "policies_effective": (404, 410),
+    "policies_put_organization_overlay": (409,),
+    "proposals_approve": (409,),
+    "proposals_reject": (409,),
+    "proposals_retry": (409,),
+    "operations_cancel": (409,),
+    "keys_create": (409,),
+    "keys_rotate": (409,),
+}
+
+
+class Api(NinjaAPI):
+    """A ``NinjaAPI`` whose document is complete."""
+
+    _document: OpenAPISchema | None = None
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        """``memories_create``: the tag and what is done."""
+        tag = operation.tags[0] if operation.tags else "v1"
+        name = operation.view_func.__name__
+        for noun in (f"_{tag}", f"_{tag[:-1]}", f"_{tag.removesuffix('ies')}y"):
+            name = name.removesuffix(noun)
+        return tag if name == tag else f"{tag}_{name}"
+
+    def get_openapi_schema(self, **kwargs: Any) -> OpenAPISchema:
+        """The whole document; made once, because it costs a tenth of a second and anybody may ask for it."""
+        if self._document is None:
+            self._document = self._whole(**kwargs)
+        return self._document
+
+    def _whole(self, **kwargs: Any) -> OpenAPISchema:
+        document = super().get_openapi_schema(**kwargs)
+        document["servers"] = [{"url": "/"}]
+        document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
+        document["security"] = [{name: []} for name in SECURITY_SCHEMES]
+        components = document["components"]
+        components["schemas"].update(SCHEMAS)
+        components["securitySchemes"] = SECURITY_SCHEMES
+        components["headers"] = HEADERS
+        components["responses"] = {name: shape for status in FAILURES.values() for name, shape in status.items()}
+        operations = {self.get_openapi_operation_id(one): one for one in _operations(self)}
+        for path, methods in document["paths"].items():
+            for shown in methods.values():
+                _complete(path, shown, operations[shown["operationId"]])
+        return document
+
+
+def _operations(api: NinjaAPI) -> Iterator[Operation]:
+    for router in api._get_bound_routers():
+        for view in router.path_operations.values():
+            yield from view.operations
+
+
+def _complete(path: str, shown: dict[str, Any], operation: Operation) -> None:
+    endpoint = declared(operation.view_func)
+    if endpoint is None:
+        raise TypeError(f"{path} declares no endpoint")
+    for parameter in shown["parameters"]:
+        _tidy(parameter)
+    _examples(shown)
+    shown["responses"] = {str(status): response for status, response in shown["responses"].items()}
+    for status, response in shown["responses"].items():
+        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS}
+        if endpoint.metering is Metering.CALL and status == "200":
+            response["content"]["text/event-stream"] = _STREAM
+    kind = "OpenAIError" if endpoint.surface == "openai" else "Problem"
+    for failure in _failures(path, shown, endpoint):
+        shown["responses"][str(failure)] = {"$ref": f"#/components/responses/{kind}{failure}"}
+    shown["responses"]["default"] = {"$ref": f"#/components/responses/{kind}"}
+    if endpoint.scope is not None:
+        shown["description"] = f"{shown.get('description', '')}\n\nScope: `{endpoint.scope.value}`.".strip()
+
+
+def _failures(path: str, shown: dict[str, Any], endpoint: Endpoint) -> list[int]:
+    """Which refusals an operation can give, beyond those that any can (``default``)."""
+    found = {401, 403, 429, 503, *_ALSO.get(shown["operationId"], ())}
+    if "requestBody" in shown:
+        found |= {400, 413}
+    if "requestBody" in shown or shown["parameters"]:
+        found |= {422}
+    if "{" in path:
+        found |= {404}
+    if endpoint.metering is Metering.CALL:
+        found |= {402, 404, 502, 504}
+    # In OpenAI's dialect an invalid request is a 400.
+    return sorted(found - {422} if endpoint.surface == "openai" else found)
+
+
+def _tidy(parameter: dict[str, Any]) -> None:
+    """A parameter that may be left out is never ``null``; a page's size has bounds."""
+    schema = parameter["schema"]
+    options = [option for option in schema.pop("anyOf", []) if option != {"type": "null"}]
+    if len(options) == 1:
+        schema.update(options[0])
+    elif options:
+        schema["anyOf"] = options
+    if parameter["in"] == "query" and parameter["name"] == "limit":
+        parameter["schema"] = _LIMIT
+    elif schema.get("type") == "string" and "maxLength" not in schema and parameter["in"] == "path":
+        schema["minLength"] = 1
+
+
+def _examples(shown: dict[str, Any]) -> None:
+    example = EXAMPLES.get(shown["operationId"])
+    if example is not None:
+        shown["requestBody"]["content"]["application/json"]["example"] = example

@@ -1,0 +1,110 @@
+"""What ``/v1/me``, ``/v1/capabilities``, ``/v1/limits`` and ``/v1/models`` answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from ninja import Schema
+
+
+class MeOrganizationOut(Schema):
+    id: str
+    slug: str
+    name: str
+    plan: str
+
+
+class MeKeyOut(Schema):
+    """``null`` means no restriction."""
+
+    id: str
+    name: str
+    mode: Literal["live", "test"]
+    scopes: list[str]
+    persona_ids: list[str] | None
+    subject_ids: list[str] | None
+    memory_scopes: list[str] | None
+
+
+class MeOut(Schema):
+    """The organization and the key of the caller."""
+
+    organization: MeOrganizationOut
+    key: MeKeyOut
+
+
+class RateOut(Schema):
+    limit: int
+    window_s: int
+
+
+class PlanLimitsOut(Schema):
+    """``null`` is unlimited."""
+
+    calls_per_month: int | None
+    personas: int | None
+    memories_per_subject: int | None
+    rate: RateOut
+
+
+class CapabilitiesOut(Schema):
+    """What works at this moment. ``dependencies`` names what is away."""
+
+    features: dict[str, bool]
+    models: list[str]
+    proposal_types: list[str]
+    surfaces: dict[str, bool]
+    recall: dict[str, bool]
+    dependencies: dict[str, str]
+    limits: PlanLimitsOut
+
+
+class RateNowOut(Schema):
+    scope: str
+    limit: int
+    window_s: int
+    remaining: int
+    reset_s: float
+
+
+class QuotaNowOut(Schema):
+    scope: str
+    unit: str
+    limit: int | None
+    used: int
+    reset_at: datetime
+
+
+class BudgetNowOut(Schema):
+    """Micro-dollars."""
+
+    scope: str
+    limit_micros: int
+    spent_micros: int
+    reserved_micros: int
+    reset_at: datetime
+    hard: bool
+
+
+class LimitsOut(Schema):
+    """What is left. ``spent_micros`` is this UTC month's."""
+
+    rates: list[RateNowOut]
+    quotas: list[QuotaNowOut]
+    budgets: list[BudgetNowOut]
+    spent_micros: int
+
+
+class ModelOut(Schema):
+    """One model. With ``pattern`` the id is a glob for names that the provider decides on."""
+
+    id: str
+    object: Literal["model"]
+    owned_by: str
+    pattern: bool
+
+
+class ModelsOut(Schema):
+    object: Literal["list"]
+    data: list[ModelOut]
