@@ -105,6 +105,7 @@ def test_up__from_nothing_then_killed_then_stopped__answers_each_time_with_the_s
         assert first.seconds < FIRST_START_S
         answer = paste(first.curl)
         assert answer["object"] == "chat"
+        assert answer["citations"]
         assert answer["proposedWrites"]
         assert f"http://127.0.0.1:{port}/" in first.text()
 

@@ -24,8 +24,7 @@ def locked(edge: Gateway, table: str) -> Iterator[None]:
     try:
         yield
     finally:
-        blocker.stdin.close()
-        blocker.wait(10)
+        blocker.communicate(timeout=10)
 
 
 def test_worker__killed_in_mid_proposal__executes_it_exactly_once_afterwards(edge: Gateway) -> None:

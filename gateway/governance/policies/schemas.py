@@ -59,7 +59,7 @@ class OverlayIn(Schema):
     model_config = ConfigDict(extra="forbid")
     locks: FieldsIn = FieldsIn()
     defaults: FieldsIn = FieldsIn()
-    precedence: int = Field(50, ge=0, le=100)
+    precedence: int = Field(default=50, ge=0, le=100)
     expected_version: int | None = Field(default=None, ge=0, le=2**31 - 1)
 
 

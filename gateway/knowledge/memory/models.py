@@ -94,13 +94,14 @@ class MemorySource(models.Model):
 
 
 class MemoryToken(models.Model):
-    """BM25 postings: how often a lexeme stands in a memory. Kept in step by the writes; a forgotten memory has none."""
+    """BM25 postings: how often a lexeme stands in a memory, and how long that is. A forgotten memory has none."""
 
     pk = models.CompositePrimaryKey("subject_pk", "lexeme", "memory_id")
     subject_pk = models.UUIDField()
     lexeme = models.TextField()
     memory_id = models.UUIDField()
     tf = models.SmallIntegerField()
+    n_tok = models.SmallIntegerField()
 
     class Meta:
         app_label = "gateway_memory"

@@ -35,13 +35,14 @@ WHERE subject_pk = %s AND thread_id = %s AND occurred_at BETWEEN %s AND %s
 # lexeme, so their number is the term frequency.
 _INSERT = """
 WITH input AS MATERIALIZED (
-    SELECT x.*, to_tsvector('pg_catalog.english', concat_ws(': ', x.speaker, x.body)) AS tsv
+    SELECT x.*, t.tsv, (SELECT coalesce(sum(cardinality(positions)), 0)::smallint FROM unnest(t.tsv)) AS n_tok
     FROM jsonb_to_recordset(%s::jsonb) AS x(
         id uuid, subject_pk uuid, persona_id text, type text, slot text, body text, value jsonb, speaker text,
         thread_id text, sitting int, occurred_at timestamptz, valid_from timestamptz, valid_to timestamptz,
         recorded_at timestamptz,
         confidence float8, trust smallint, scope text, memory_scope text, source_kinds text[], expires_at timestamptz,
         content_hash text, created_by text, proposal_id uuid, sources jsonb)
+    CROSS JOIN LATERAL (SELECT to_tsvector('pg_catalog.english', concat_ws(': ', x.speaker, x.body)) AS tsv OFFSET 0) AS t
 ), stored AS (
     INSERT INTO memory (
         id, subject_pk, persona_id, type, slot, body, value, speaker, thread_id, sitting, occurred_at, valid_from,
@@ -49,16 +50,15 @@ WITH input AS MATERIALIZED (
         n_tok, created_by, proposal_id)
     SELECT id, subject_pk, persona_id, type, slot, body, nullif(value, 'null'), speaker, thread_id, sitting,
         occurred_at, valid_from, valid_to, recorded_at, 'active', confidence, trust, scope, memory_scope,
-        source_kinds, expires_at, decode(content_hash, 'hex'),
-        (SELECT coalesce(sum(cardinality(positions)), 0) FROM unnest(tsv)), created_by, proposal_id
+        source_kinds, expires_at, decode(content_hash, 'hex'), n_tok, created_by, proposal_id
     FROM input
 ), sourced AS (
     INSERT INTO memory_source (memory_id, source, ref, snippet, position, observed_at)
     SELECT input.id, s.source, s.ref, s.snippet, s.position, input.occurred_at
     FROM input, jsonb_to_recordset(input.sources) AS s(source text, ref text, snippet text, position smallint)
 )
-INSERT INTO memory_token (subject_pk, lexeme, memory_id, tf)
-SELECT input.subject_pk, t.lexeme, input.id, cardinality(t.positions) FROM input, unnest(input.tsv) AS t
+INSERT INTO memory_token (subject_pk, lexeme, memory_id, tf, n_tok)
+SELECT input.subject_pk, t.lexeme, input.id, cardinality(t.positions), input.n_tok FROM input, unnest(input.tsv) AS t
 """
 
 _SOURCE = """

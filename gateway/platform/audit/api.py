@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from django.http import HttpRequest
@@ -10,6 +9,7 @@ from ninja import Query, Router
 
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.core.pagination import check_limit, decode_cursor
+from gateway.core.wire import Moment
 from gateway.platform.audit import selectors
 from gateway.platform.audit.schemas import AuditPageOut, VerificationOut
 from gateway.platform.audit.types import AuditFilter
@@ -30,13 +30,13 @@ async def list_audit(
         str | None, Query(max_length=64, pattern=_ACTION, description="write.approved, or write.*")
     ] = None,
     actor: Annotated[str | None, Query(max_length=145, description="key_… or kind:id")] = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> AuditPageOut:
     call = call_of(request)
-    wanted = AuditFilter(subject_id, persona_id, action, actor, _aware(since), _aware(until))
+    wanted = AuditFilter(subject_id, persona_id, action, actor, since, until)
     found = await in_tenant(
         call.principal.ref,
         selectors.list_page,
@@ -56,8 +56,3 @@ async def verify_audit(request: HttpRequest) -> VerificationOut:
     found = await in_tenant(call.principal.ref, selectors.verify)
     call.read("audit.verified", "audit")
     return VerificationOut.of(found)
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    """A time without a zone is meant in UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import ClassVar
 
 from ninja import Schema
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from gateway.core.pagination import Page
 from gateway.platform.events.types import EventView
 
 
-class EventOut(Schema):
+class EventOut(BaseModel):  # Ninja's own Schema drops extra fields
     """The envelope; the payload's fields stand beside it."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")

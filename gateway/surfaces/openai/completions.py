@@ -4,7 +4,7 @@ and ledger."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +15,7 @@ from gateway.core.endpoint import Body, Call, Metering, Scope, call_of, endpoint
 from gateway.core.errors import BadRequest, FieldProblem
 from gateway.engine.chat import passthrough
 from gateway.surfaces import problems, sse
+from gateway.surfaces.parsing import malformed
 
 router = Router(tags=["openai"])
 _PERSONA_HEADERS = {
@@ -24,14 +25,17 @@ _PERSONA_HEADERS = {
 }
 
 
+_Tokens = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+
+
 class Envelope(msgspec.Struct):
     """The few fields of the body that the gateway reads; the rest passes as it is."""
 
     model: str
     messages: list[msgspec.Raw]
     stream: bool | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
+    max_tokens: _Tokens | None = None
+    max_completion_tokens: _Tokens | None = None
 
 
 _decoder = msgspec.json.Decoder(Envelope)
@@ -55,7 +59,8 @@ _DOCUMENTED: dict[str, Any] = {
                         "model": {"type": "string", "examples": ["ikiro/sandbox"]},
                         "messages": {"type": "array", "minItems": 1, "items": {"type": "object"}},
                         "stream": {"type": ["boolean", "null"]},
-                        "max_tokens": {"type": ["integer", "null"], "minimum": 1},
+                        "max_tokens": {"type": ["integer", "null"], "minimum": 1, "maximum": 2**31 - 1},
+                        "max_completion_tokens": {"type": ["integer", "null"], "minimum": 1, "maximum": 2**31 - 1},
                     },
                     "additionalProperties": True,
                 }
@@ -103,8 +108,8 @@ def _envelope(body: bytes) -> Envelope:
         message, _, path = str(error).partition(" - at `$.")
         field = path.rstrip("`") or (message.split("`")[1] if "`" in message else "")
         raise BadRequest(str(error), problems=(FieldProblem(f"#/{field}", "invalid", message),)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"The body is not valid JSON ({error}).", code="malformed_json") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise malformed(str(error)) from None
     if not envelope.messages:
         problem = FieldProblem("#/messages", "too_short", "must hold at least one message")
         raise BadRequest("messages must hold at least one message.", problems=(problem,))

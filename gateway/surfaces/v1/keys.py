@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 from gateway.core import ids, pagination
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.core.errors import Forbidden
+from gateway.core.wire import Moment
 from tenants import keys, selectors
 from tenants.context import in_tenant
 from tenants.types import ApiKey, Principal
@@ -29,7 +30,7 @@ class KeyIn(Schema):
     subject_ids: list[str] | None = Field(None, max_length=200)
     memory_scopes: list[str] | None = Field(None, max_length=50)
     scopes: list[str] | None = Field(None, max_length=50)
-    expires_at: datetime | None = None
+    expires_at: Moment | None = None
 
 
 class KeyOut(Schema):

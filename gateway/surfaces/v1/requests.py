@@ -5,7 +5,6 @@ A request shows from the moment it opens: what the ledger does not have yet is h
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from gateway.core import ids
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.core.errors import Forbidden, NotFound
 from gateway.core.pagination import check_limit, decode_cursor, encode_cursor
+from gateway.core.wire import Moment
 from gateway.platform.admission import gate
 from gateway.platform.ledger import selectors as ledger
 from gateway.platform.ledger.types import EntryFilter, LedgerEntry
@@ -46,8 +46,8 @@ async def list_requests(
     surface: Annotated[str | None, Query(max_length=64)] = None,
     persona_id: Annotated[str | None, Query(max_length=128)] = None,
     subject_id: Annotated[str | None, Query(max_length=128)] = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> RequestPageOut:
@@ -60,8 +60,8 @@ async def list_requests(
         surface=surface,
         persona_id=persona_id,
         subject_id=subject_id,
-        since=_aware(since),
-        until=_aware(until),
+        since=since,
+        until=until,
     )
     size, after = check_limit(limit), decode_cursor(cursor)
     found, following = await in_tenant(call.principal.ref, _page, call.principal, wanted, size, after)
@@ -141,8 +141,3 @@ def _check_allowed(principal: Principal, shown: RequestDetailOut) -> None:
         raise Forbidden("This key may not see the request's subject.", code="subject_not_allowed")
     if key.persona_ids is not None and shown.persona_id not in key.persona_ids:
         raise Forbidden("This key may not see the request's persona.", code="persona_not_allowed")
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    """A time without a zone is meant in UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

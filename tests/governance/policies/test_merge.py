@@ -18,7 +18,9 @@ def org(locks: Fields | None = None, defaults: Fields | None = None, precedence:
     return Overlay(Level.ORG, "", locks or Fields(), defaults or Fields(), precedence)
 
 
-def at(level: Level, target: str, locks: Fields | None = None, defaults: Fields | None = None, precedence: int = 50) -> Overlay:
+def at(
+    level: Level, target: str, locks: Fields | None = None, defaults: Fields | None = None, precedence: int = 50
+) -> Overlay:
     return Overlay(level, target, locks or Fields(), defaults or Fields(), precedence)
 
 
@@ -48,7 +50,9 @@ def test_merge__nothing_set__is_what_is_built_in() -> None:
         ("off", None, None, "default", "built-in", "org"),
     ],
 )
-def test_redact_mode__lock_default_and_wish__the_stricter_lock_wins(lock, default, wish, value, set_by, locked_by) -> None:
+def test_redact_mode__lock_default_and_wish__the_stricter_lock_wins(
+    lock, default, wish, value, set_by, locked_by
+) -> None:
     sides = [Fields(redact_mode=RedactMode(mode) if mode else None) for mode in (lock, default)]
     policy = merge([org(*sides)], request=RequestedPolicy(redact_mode=wish))
     found = line(policy, "redact_mode")
@@ -65,7 +69,9 @@ def test_memory_scopes__lock_key_and_wish__intersect() -> None:
     assert merge([], request=RequestedPolicy(key_memory_scopes=("a",))).memory_scopes == ("a",)
     assert merge([org(Fields(memory_scopes=()))]).memory_scopes == ()
     assert merge([org(None, Fields(memory_scopes=("a",)))]).memory_scopes == ("a",)
-    assert merge([org(None, Fields(memory_scopes=("a",)))], request=RequestedPolicy(memory_scopes=("b",))).memory_scopes == ("b",)
+    assert merge(
+        [org(None, Fields(memory_scopes=("a",)))], request=RequestedPolicy(memory_scopes=("b",))
+    ).memory_scopes == ("b",)
 
 
 def test_max_output_tokens__wish_above_the_lock__is_cut() -> None:
@@ -73,7 +79,12 @@ def test_max_output_tokens__wish_above_the_lock__is_cut() -> None:
     assert merge(locked, request=RequestedPolicy(max_output_tokens=9_000)).max_output_tokens == 500
     assert merge(locked, request=RequestedPolicy(max_output_tokens=100)).max_output_tokens == 100
     assert merge(locked).max_output_tokens == 500
-    assert merge([org(None, Fields(max_output_tokens=500))], request=RequestedPolicy(max_output_tokens=900)).max_output_tokens == 900
+    assert (
+        merge(
+            [org(None, Fields(max_output_tokens=500))], request=RequestedPolicy(max_output_tokens=900)
+        ).max_output_tokens
+        == 900
+    )
 
 
 def test_defaults__most_specific_wins_and_precedence_inside_a_level() -> None:
@@ -120,7 +131,9 @@ def test_models__locked_list_and_deny_list__refuse_with_the_line() -> None:
 
 
 def test_models__several_locked_lists__must_all_match() -> None:
-    policy = merge([org(Fields(allowed_models=("openai/*",))), at(Level.TEAM, "a", Fields(allowed_models=("*/gpt-5",)))])
+    policy = merge(
+        [org(Fields(allowed_models=("openai/*",))), at(Level.TEAM, "a", Fields(allowed_models=("*/gpt-5",)))]
+    )
     assert policy.model_problem("openai/gpt-5") is None
     assert policy.model_problem("openai/gpt-4").set_by == "team:a"
     assert policy.model_problem("other/gpt-5").set_by == "org"
@@ -190,7 +203,7 @@ def test_merge__any_lock__is_never_loosened(overlays, request) -> None:
         if locks.writes.auto_types is not None:
             assert set(policy.auto_types) <= set(locks.writes.auto_types)
         for model in ("openai/gpt-5", "x/y"):
-            if locks.allowed_models is not None and not merge([org(locks)]).model_problem(model) is None:
+            if locks.allowed_models is not None and merge([org(locks)]).model_problem(model) is not None:
                 assert policy.model_problem(model) is not None
     if request.key_memory_scopes is not None:
         assert set(policy.memory_scopes) <= set(request.key_memory_scopes)

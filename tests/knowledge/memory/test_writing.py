@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection, transaction
 
-from gateway.core import clock
+from gateway.core import clock, ids
 from gateway.core.errors import BadRequest
 from gateway.knowledge.memory import selectors, services
 from gateway.knowledge.memory.errors import InvalidMemory, MemoryLimitReached, MemoryNotFound
 from gateway.knowledge.memory.models import MemoryRow, MemorySource, MemoryToken, SubjectState
-from gateway.core import ids
 from gateway.platform.audit.models import AuditRow
 from gateway.platform.events.models import EventRow
 from tenants.context import scope

@@ -59,7 +59,9 @@ def test_ensure__id_that_cannot_be_one__is_refused_and_named(inside, subject_id)
     assert SubjectRow.objects.count() == 0
 
 
-@pytest.mark.parametrize("subject_id", ["x" * 128, "name with spaces", "Ünïcödé 🙂", "a/b?c#d", "'; DROP TABLE subject"])
+@pytest.mark.parametrize(
+    "subject_id", ["x" * 128, "name with spaces", "Ünïcödé 🙂", "a/b?c#d", "'; DROP TABLE subject"]
+)
 def test_ensure__any_printable_string__is_an_id(inside, subject_id) -> None:
     assert services.ensure(subject_id).id == subject_id
     assert selectors.get(subject_id).id == subject_id

@@ -141,11 +141,12 @@ def test_chat__a_type_nobody_executes__fails_by_name_and_can_be_retried(gateway:
         failed = client.post(f"{path}/approve", json={}).json()
         assert (failed["state"], failed["error"]["code"]) == ("failed", "executor_not_configured")
         again = client.post(f"{path}/retry", json={}).json()
-        assert (again["state"], again["attempts"]) == ("failed", 2)
+        assert (again["state"], again["error"]["code"]) == ("failed", "executor_not_configured")
         emitted = [
             event for event in client.get("/v1/events?limit=200").json()["data"] if event["type"] == "write.failed"
         ]
-        assert any(event["payload"]["proposal_id"] == proposed["proposal_id"] for event in emitted)
+        mine = [event for event in emitted if event["proposal_id"] == proposed["proposal_id"]]
+        assert len(mine) == 2  # one for each attempt
 
 
 def test_chat__conversation__keeps_its_persona_version(gateway: Gateway, subject: str) -> None:
@@ -199,6 +200,21 @@ def test_chat__write_tools_in_fragments__become_proposals_and_are_never_shown(
         assert choice["finish_reason"] == "stop"
     if case == "malformed":
         assert whole["rejectedWrites"][0]["reason"] == "malformed_json"
+
+
+def test_chat__tool_results__reach_the_model_whole(gateway: Gateway, subject: str, upstream: Any) -> None:
+    upstream.reset()
+    call = {"id": "c1", "type": "function", "function": {"name": "lookup", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "look it up"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "42"},
+    ]
+    with gateway.acme.client() as client:
+        turn = {**body(subject, "", model="openai/fake:normal"), "messages": messages}
+        assert client.post("/v1/chat", json=turn).status_code == 200
+    sent = upstream.calls()[-1]["body"]["messages"]
+    assert [one for one in sent if one["role"] != "system"] == messages
 
 
 def test_chat__strict_redaction__masks_answer_citation_and_prompt(

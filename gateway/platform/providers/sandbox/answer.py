@@ -26,6 +26,7 @@ _OPENERS = (
     ("expert", "What I know: "),
 )
 _MOST_MEMORIES = 3
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ def answer(prompt: Prompt, offered: frozenset[str]) -> Answer:
     wanted = find(prompt.question)
     if wanted:
         made = tuple(intent for intent in wanted if intent.tool in offered)
-        return Answer(_closed(prompt, _proposing(prompt, wanted, made)), made)
+        # "When is my quiz due? Please remember that …" is answered and noted down.
+        asked = " ".join(part for part in _SENTENCE_END.split(prompt.question) if "?" in part and not find(part))
+        said = [_quoting(prompt, chosen)] if (chosen := choose(asked, prompt.memories)) else []
+        return Answer(_closed(prompt, " ".join([*said, _proposing(prompt, wanted, made)])), made)
     return Answer(_closed(prompt, _recalling(prompt)))
 
 
@@ -83,6 +87,10 @@ def _recalling(prompt: Prompt) -> str:
     chosen = choose(prompt.question, prompt.memories)
     if not chosen:
         return f"I do not remember anything about that. ({NOT_AN_LLM}: it only repeats memories.)"
+    return _quoting(prompt, chosen)
+
+
+def _quoting(prompt: Prompt, chosen: tuple[Memory, ...]) -> str:
     opener = next((words for tone, words in _OPENERS if tone in prompt.tone), "")
     return opener + " ".join(f"{_sentence(memory.text)} [m{memory.index}]" for memory in chosen)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ninja import Field, Schema
-from pydantic import ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from gateway.core.wire import Flag, Number, Whole
 
 MAX_MESSAGES = 2_000
 
 
-class MessageIn(Schema):
+class MessageIn(BaseModel):  # Ninja's own Schema drops extra fields
     """One message in OpenAI's shape; unknown fields travel on to the model."""
 
     model_config = ConfigDict(extra="allow")
@@ -29,12 +31,12 @@ class ChatIn(Schema):
     subject_id: str = Field(min_length=1, max_length=128, examples=["usr_123"])
     memory_scopes: list[str] | None = Field(None, max_length=50)
     messages: list[MessageIn] = Field(min_length=1, max_length=MAX_MESSAGES)
-    stream: bool | None = False
+    stream: Flag | None = False
     redact_mode: Literal["off", "default", "strict"] | None = None
     conversation_id: str | None = Field(None, max_length=64)
-    persona_version: int | None = Field(None, ge=1, le=2**31 - 1)
-    max_tokens: int | None = Field(None, ge=1, le=1_000_000)
-    temperature: float | None = Field(None, ge=0, le=2)
+    persona_version: Whole | None = Field(None, ge=1, le=2**31 - 1)
+    max_tokens: Whole | None = Field(None, ge=1, le=1_000_000)
+    temperature: Number | None = Field(None, ge=0, le=2)
     tools: list[dict[str, Any]] | None = Field(None, max_length=128)
     tool_choice: str | dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from ninja import Schema
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
+from gateway.core.wire import Flag, Number, Whole, ZonedMoment
 from gateway.knowledge.memory.types import (
     MAX_BATCH,
     MAX_K,
@@ -61,15 +62,15 @@ class MemoryIn(Schema):
     value: Any = Field(None, description="The same as data; plain JSON.")
     speaker: Name | None = None
     thread_id: Name | None = None
-    occurred_at: AwareDatetime | None = Field(None, description="When it happened or was said; now unless given.")
-    valid_from: AwareDatetime | None = Field(None, description="True from; occurred_at unless given.")
-    valid_to: AwareDatetime | None = None
-    expires_at: AwareDatetime | None = Field(None, description="Not recalled from this moment on.")
+    occurred_at: ZonedMoment | None = Field(None, description="When it happened or was said; now unless given.")
+    valid_from: ZonedMoment | None = Field(None, description="True from; occurred_at unless given.")
+    valid_to: ZonedMoment | None = None
+    expires_at: ZonedMoment | None = Field(None, description="Not recalled from this moment on.")
     scope: Visibility = Visibility.PRIVATE
     memory_scope: Name | None = Field(
         None, description="The source it is searched under; provenance.source unless given."
     )
-    confidence: float = Field(1.0, ge=0, le=1)
+    confidence: Number = Field(1.0, ge=0, le=1)
     persona_id: Name | None = Field(None, description="With scope private: only this persona recalls it.")
 
     @property
@@ -96,14 +97,14 @@ class RecallIn(Schema):
     model_config = ConfigDict(extra="forbid")
     subject_id: Name
     query: str = Field(min_length=1, max_length=MAX_QUERY)
-    k: int = Field(10, ge=1, le=MAX_K)
+    k: Whole = Field(10, ge=1, le=MAX_K)
     memory_scopes: list[Name] | None = Field(None, max_length=50)
     types: list[MemoryType] | None = Field(None, max_length=len(MemoryType))
     persona_id: Name | None = Field(None, description="Leaves out what was told to another persona in private.")
-    min_confidence: float = Field(0.0, ge=0, le=1)
-    as_of: AwareDatetime | None = Field(None, description="What was true then; not in the future.")
-    known_at: AwareDatetime | None = Field(None, description="What was known then; not in the future.")
-    explain: bool = False
+    min_confidence: Number = Field(0.0, ge=0, le=1)
+    as_of: ZonedMoment | None = Field(None, description="What was true then; not in the future.")
+    known_at: ZonedMoment | None = Field(None, description="What was known then; not in the future.")
+    explain: Flag = False
 
 
 class ProvenanceOut(Schema):

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.governance.proposals import registry, services as proposals
+from gateway.governance.proposals import registry
+from gateway.governance.proposals import services as proposals
 from gateway.governance.proposals.types import Draft, Effect, Proposal, State
 from gateway.knowledge.memory import executor, selectors
 from gateway.knowledge.memory.models import MemoryRow, MemorySource

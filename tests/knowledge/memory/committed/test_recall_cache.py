@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from gateway.core import clock
-from gateway.knowledge.memory import recall as module, services
+from gateway.core import clock, ids
+from gateway.knowledge.memory import recall as module
+from gateway.knowledge.memory import services
 from gateway.knowledge.memory.cache import RecallCache
 from gateway.knowledge.memory.types import Provenance, RecalledMemory
-from gateway.core import ids
 from tenants.context import scope
 from tenants.types import OrgRef
 from tests.knowledge.memory.support import ALICE, ask, person, remember, texts

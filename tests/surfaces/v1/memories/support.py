@@ -24,7 +24,9 @@ for _module in (memories, policies, policies_api, personas_api, subjects_api):
     _API.add_router("", _module.router)
 
 
-def caller(ref: OrgRef, *, plan: str = "business", memory_scopes: tuple[str, ...] | None = None, **narrowed: Any) -> Principal:
+def caller(
+    ref: OrgRef, *, plan: str = "business", memory_scopes: tuple[str, ...] | None = None, **narrowed: Any
+) -> Principal:
     made = principal(ref, **narrowed)
     return replace(
         made,

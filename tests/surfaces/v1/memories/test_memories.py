@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.core import ids
 from gateway.knowledge.memory.models import MemoryRow
 from gateway.knowledge.subjects.models import SubjectRow
 from gateway.platform.audit.models import AuditRow
 from gateway.platform.operations import dispatch, execution
-from gateway.core import ids
 from tenants.context import scope
 from tests.surfaces.v1.memories.support import Client, caller
 
-TEA = {"subject_id": "ann", "text": "Prefers green tea", "provenance": {"source": "gmail", "ref": "m1", "snippet": "tea"}}
+TEA = {
+    "subject_id": "ann",
+    "text": "Prefers green tea",
+    "provenance": {"source": "gmail", "ref": "m1", "snippet": "tea"},
+}
 
 
 @pytest.fixture
@@ -29,8 +33,18 @@ def test_create__one__is_201_with_the_memory(client, acme) -> None:
     status, body = client.post("/memories", json={**TEA, "occurred_at": "2025-01-01T10:00:00+02:00", "value": {"a": 1}})
     assert status == 201
     assert body["id"].startswith("mem_")
-    assert (body["subject_id"], body["text"], body["type"], body["scope"]) == ("ann", "Prefers green tea", "fact", "private")
-    assert (body["memory_scope"], body["status"], body["deduplicated"], body["value"]) == ("gmail", "active", False, {"a": 1})
+    assert (body["subject_id"], body["text"], body["type"], body["scope"]) == (
+        "ann",
+        "Prefers green tea",
+        "fact",
+        "private",
+    )
+    assert (body["memory_scope"], body["status"], body["deduplicated"], body["value"]) == (
+        "gmail",
+        "active",
+        False,
+        {"a": 1},
+    )
     assert body["provenance"] == {"source": "gmail", "ref": "m1", "snippet": "tea"}
     assert body["occurred_at"].startswith("2025-01-01T08:00:00")
     assert client.get(f"/memories/{body['id']}") == (200, body)
@@ -90,7 +104,14 @@ def test_create__plan_used_up__is_402_and_the_subject_is_not_made(acme) -> None:
 
 
 def test_batch__mixed__answers_item_by_item(client, acme) -> None:
-    items = [TEA, {**TEA, "text": ""}, {**TEA, "subject_id": "bob"}, "nonsense", TEA, {**TEA, "valid_to": "2020-01-01T00:00:00Z", "occurred_at": "2021-01-01T00:00:00Z"}]
+    items = [
+        TEA,
+        {**TEA, "text": ""},
+        {**TEA, "subject_id": "bob"},
+        "nonsense",
+        TEA,
+        {**TEA, "valid_to": "2020-01-01T00:00:00Z", "occurred_at": "2021-01-01T00:00:00Z"},
+    ]
     status, body = client.post("/memories", json={"items": [item for item in items if isinstance(item, dict)]})
     assert status == 201
     data = body["data"]
@@ -120,7 +141,11 @@ def test_batch__respond_async__is_202_and_a_worker_stores_it(client, acme, monke
     status, body = client.post("/memories", json={"items": items}, headers={"Prefer": "respond-async"})
     assert status == 202
     operation = body["operation"]
-    assert (operation["kind"], operation["state"], operation["progress"]) == ("memory.import", "queued", {"done": 0, "total": 150})
+    assert (operation["kind"], operation["state"], operation["progress"]) == (
+        "memory.import",
+        "queued",
+        {"done": 0, "total": 150},
+    )
     assert rows(acme) == (1, 0)
     assert sent == [ids.parse("op", operation["id"])]
     with scope(acme):
@@ -236,7 +261,10 @@ def test_key_of_some_memory_scopes__others__are_403_or_left_out(client, acme) ->
     narrow = Client(caller(acme, memory_scopes=("chat",)))
     assert narrow.post("/memories", json=TEA) == (403, "memory_scope_not_allowed")
     ask = {"subject_id": "ann", "query": "tea"}
-    assert narrow.post("/memories/recall", json={**ask, "memory_scopes": ["gmail"]}) == (403, "memory_scope_not_allowed")
+    assert narrow.post("/memories/recall", json={**ask, "memory_scopes": ["gmail"]}) == (
+        403,
+        "memory_scope_not_allowed",
+    )
     assert [one["text"] for one in narrow.post("/memories/recall", json=ask)[1]["data"]] == ["Tea in chat"]
     assert [one["text"] for one in narrow.get("/memories")[1]["data"]] == ["Tea in chat"]
     assert narrow.get("/memories?memory_scope=gmail") == (403, "memory_scope_not_allowed")

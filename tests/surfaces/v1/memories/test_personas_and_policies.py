@@ -31,7 +31,10 @@ def test_persona__life__from_create_to_archive(client) -> None:
 def test_publish__if_match__is_the_condition(client) -> None:
     client.post("/personas", json={"cartridge": cartridge()})
     assert client.put("/personas/sage", json={"cartridge": cartridge()}, headers={"If-Match": '"1"'})[0] == 200
-    assert client.put("/personas/sage", json={"cartridge": cartridge()}, headers={"If-Match": '"1"'}) == (409, "version_conflict")
+    assert client.put("/personas/sage", json={"cartridge": cartridge()}, headers={"If-Match": '"1"'}) == (
+        409,
+        "version_conflict",
+    )
     assert client.error.extra["current_version"] == 2
     assert client.put("/personas/sage", json={"cartridge": cartridge()}, headers={"If-Match": "latest"})[0] == 422
     assert client.put("/personas/sage", json={"cartridge": cartridge()}, headers={"If-Match": "*"})[1]["version"] == 3
@@ -52,7 +55,9 @@ def test_create__bad_body__is_422(client, body) -> None:
     assert client.get("/personas")[1]["data"] == []
 
 
-@pytest.mark.parametrize("path", ["/personas/nobody", "/personas/nobody/versions", "/personas/no%00body", "/personas/x?version=1"])
+@pytest.mark.parametrize(
+    "path", ["/personas/nobody", "/personas/nobody/versions", "/personas/no%00body", "/personas/x?version=1"]
+)
 def test_get__unknown__is_404(client, path) -> None:
     assert client.get(path) == (404, "persona_not_found")
 
