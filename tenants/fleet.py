@@ -7,6 +7,7 @@ that any number of starting processes may call it. ``verify`` compares every sch
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -164,5 +165,14 @@ def _definition(schema: str) -> set[str]:
             """,
             {"s": schema},
         )
-        definition = {line.replace(f"{schema}.", "") for (line,) in cursor.fetchall()}
+        definition = {_plainly(line.replace(f"{schema}.", "")) for (line,) in cursor.fetchall()}
     return definition | {f"migration {name}" for name in _applied(schema)}
+
+
+def _plainly(line: str) -> str:
+    """Without the casts and brackets that PostgreSQL adds to a condition when it is read back from a dump."""
+    return (
+        re.sub(r"::(character varying|[a-z]+)(\[\])?|[()]", "", line)
+        if line.startswith(("index", "constraint"))
+        else line
+    )

@@ -36,7 +36,8 @@ async def stop() -> None:
 
 
 def _settle_heap() -> None:
-    """What was imported stays for ever: keep the garbage collector from walking it again and again while requests come and go."""
+    """What was imported stays for ever: keep the garbage collector from walking it again and again while requests come
+    and go."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 10, 10)

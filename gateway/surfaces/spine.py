@@ -77,13 +77,13 @@ async def _admit(request: HttpRequest, call: Call, endpoint: Endpoint) -> None:
 
 
 def _token(request: HttpRequest) -> str:
-    header = request.META.get("HTTP_AUTHORIZATION", "")
+    header: str = request.META.get("HTTP_AUTHORIZATION", "")
     kind, _, token = header.partition(" ")
     if kind.lower() == "bearer" and token.strip():
         return token.strip()
-    token = request.META.get("HTTP_X_API_KEY", "")
-    if token:
-        return token
+    named: str = request.META.get("HTTP_X_API_KEY", "")
+    if named:
+        return named
     raise Unauthenticated("Send a key: Authorization: Bearer ik_live_…", code="key_missing")
 
 

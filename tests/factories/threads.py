@@ -14,7 +14,7 @@ from tenants.types import OrgRef
 
 
 def at_once(ref: OrgRef, works: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Run the works in threads that start together inside ``ref``; a refusal is its work's result, other errors are raised."""
+    """Run the works in threads that start together inside ``ref``. A refusal is a result; else it is raised."""
     barrier = threading.Barrier(len(works))
     results: list[Any] = [None] * len(works)
 

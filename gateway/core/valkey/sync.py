@@ -11,7 +11,8 @@ from redis.retry import Retry
 
 @lru_cache(maxsize=8)
 def sync_client(url: str, *, timeout_s: float = 5.0) -> redis.Redis:
-    """This process's blocking client (answers are bytes), safe for threads; connects when first used and again after every loss."""
+    """This process's blocking client (answers are bytes), safe for threads; connects when first used and again
+    after every loss."""
     return redis.Redis.from_url(
         url,
         socket_timeout=timeout_s,

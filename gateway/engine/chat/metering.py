@@ -97,7 +97,7 @@ class Meter:
         self.call.decided("answer", "refused" if told.http_status < 500 else "failed", code=told.code)
 
     async def settle(self) -> None:
-        """Settle now. Once begun it completes (admission sees to it) even if the request's task is cancelled meanwhile."""
+        """Settle now. Once begun it completes (admission sees to it) even if the request's task is cancelled."""
         if self.lease is not None:
             lease, self.lease = self.lease, None
             await gate.settle(lease, self._settlement())

@@ -55,8 +55,8 @@ def check_key(principal: Principal, request: ChatRequest) -> None:
 def prepare(request: ChatRequest, principal: Principal, request_id: Any) -> Prepared:
     """Persona (at its pinned version), policy, subject, conversation and recall. Runs inside the organization's scope.
 
-    Raises NotFound for an unknown persona or conversation, Conflict for a pinned one, Forbidden where policy refuses; then
-    nothing is left behind, not even a subject seen for the first time.
+    Raises NotFound for an unknown persona or conversation, Conflict for a pinned one, Forbidden where policy refuses;
+    then nothing is left behind, not even a subject seen for the first time.
     """
     persona = personas.load(request.persona_id, request.persona_version)
     requested = RequestedPolicy(

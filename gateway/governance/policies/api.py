@@ -13,14 +13,14 @@ from tenants.context import in_tenant
 router = Router(tags=["policies"])
 
 
-@router.get("/policies/overlays/organization", response=OverlayOut)
+@router.get("/policies/overlays/organization", response=OverlayOut, summary="The organization's overlay")
 @endpoint(scope=Scope.POLICIES_READ)
 async def get_organization_overlay(request: HttpRequest) -> OverlayOut:
     """The organization's overlay; an empty one of version 0 when nobody has written it."""
     return OverlayOut.of(await in_tenant(call_of(request).principal.ref, selectors.overlay))
 
 
-@router.put("/policies/overlays/organization", response=OverlayOut)
+@router.put("/policies/overlays/organization", response=OverlayOut, summary="Replace the organization's overlay")
 @endpoint(scope=Scope.POLICIES_WRITE)
 async def put_organization_overlay(request: HttpRequest, body: OverlayIn) -> OverlayOut:
     """Replace the organization's overlay. It holds for the very next request."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from ninja import Schema
 from pydantic import AfterValidator, ConfigDict, Field
 
+from gateway.core.wire import Number, Whole
 from gateway.governance.policies.documents import from_json, to_json
 from gateway.governance.policies.types import Approval, Fields, Overlay, RedactMode
 
@@ -30,7 +31,7 @@ class WritesIn(Schema):
     model_config = ConfigDict(extra="forbid")
     approval: Approval | None = None
     auto_types: list[Name] | None = Field(default=None, max_length=_MOST, description="Types that may go ahead; globs.")
-    min_confidence: float | None = Field(default=None, ge=0, le=1)
+    min_confidence: Number | None = Field(default=None, ge=0, le=1)
 
 
 class FieldsIn(Schema):
@@ -42,12 +43,12 @@ class FieldsIn(Schema):
     disclaimers: list[Sentence] = Field(default=[], max_length=_MOST)
     redact_mode: RedactMode | None = None
     memory_scopes: list[Name] | None = Field(
-        None, max_length=_MOST, description="The sources that may be recalled from."
+        default=None, max_length=_MOST, description="The sources that may be recalled from."
     )
     allowed_models: list[Name] | None = Field(default=None, max_length=_MOST, description="Globs, such as openai/*.")
     denied_models: list[Name] = Field(default=[], max_length=_MOST)
     writes: WritesIn | None = None
-    max_output_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
+    max_output_tokens: Whole | None = Field(default=None, ge=1, le=1_000_000)
 
     def fields(self) -> Fields:
         return from_json(self.model_dump(exclude_none=True, mode="json"))
@@ -59,8 +60,8 @@ class OverlayIn(Schema):
     model_config = ConfigDict(extra="forbid")
     locks: FieldsIn = FieldsIn()
     defaults: FieldsIn = FieldsIn()
-    precedence: int = Field(default=50, ge=0, le=100)
-    expected_version: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    precedence: Whole = Field(default=50, ge=0, le=100)
+    expected_version: Whole | None = Field(default=None, ge=0, le=2**31 - 1)
 
 
 class OverlayOut(Schema):

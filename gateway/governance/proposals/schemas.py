@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from gateway.core import ids
 from gateway.core.pagination import Page
+from gateway.core.wire import Whole
 from gateway.governance.proposals.types import Proposal
 
 MAX_UNDO_S = 3_600
@@ -21,7 +22,7 @@ class DecisionIn(Schema):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     comment: Annotated[str, Field(max_length=2_000)] | None = None
-    undo_seconds: Annotated[int, Field(ge=0, le=MAX_UNDO_S)] | None = None
+    undo_seconds: Annotated[Whole, Field(ge=0, le=MAX_UNDO_S)] | None = None
 
 
 class ErrorOut(Schema):

@@ -42,7 +42,8 @@ WITH input AS MATERIALIZED (
         recorded_at timestamptz,
         confidence float8, trust smallint, scope text, memory_scope text, source_kinds text[], expires_at timestamptz,
         content_hash text, created_by text, proposal_id uuid, sources jsonb)
-    CROSS JOIN LATERAL (SELECT to_tsvector('pg_catalog.english', concat_ws(': ', x.speaker, x.body)) AS tsv OFFSET 0) AS t
+    CROSS JOIN LATERAL (
+        SELECT to_tsvector('pg_catalog.english', concat_ws(': ', x.speaker, x.body)) AS tsv OFFSET 0) AS t
 ), stored AS (
     INSERT INTO memory (
         id, subject_pk, persona_id, type, slot, body, value, speaker, thread_id, sitting, occurred_at, valid_from,

@@ -22,7 +22,7 @@ from tenants.context import in_tenant
 router = Router(tags=["personas"])
 
 
-@router.post("/personas", response={201: PersonaVersionOut})
+@router.post("/personas", response={201: PersonaVersionOut}, summary="Create a persona")
 @endpoint(scope=Scope.PERSONAS_WRITE)
 async def create_persona(request: HttpRequest, body: CreatePersonaIn) -> Status[PersonaVersionOut]:
     """Create a persona and publish its first version."""
@@ -39,7 +39,7 @@ async def create_persona(request: HttpRequest, body: CreatePersonaIn) -> Status[
     return Status(201, PersonaVersionOut.of(version, lint.check(version.raw)))
 
 
-@router.get("/personas", response=PersonaPage)
+@router.get("/personas", response=PersonaPage, summary="List personas in use")
 @endpoint(scope=Scope.PERSONAS_READ)
 async def list_personas(request: HttpRequest, limit: int | None = None, cursor: str | None = None) -> PersonaPage:
     """Personas in use. A key narrowed to some personas sees those."""
@@ -48,7 +48,7 @@ async def list_personas(request: HttpRequest, limit: int | None = None, cursor: 
     return PersonaPage.of(page)
 
 
-@router.get("/personas/{persona_id}", response=PersonaVersionOut)
+@router.get("/personas/{persona_id}", response=PersonaVersionOut, summary="One version of a persona")
 @endpoint(scope=Scope.PERSONAS_READ)
 async def get_persona(request: HttpRequest, persona_id: str, version: int | None = None) -> PersonaVersionOut:
     """The current version of a persona, or the one asked for."""
@@ -58,7 +58,7 @@ async def get_persona(request: HttpRequest, persona_id: str, version: int | None
     return PersonaVersionOut.of(found, lint.check(found.raw))
 
 
-@router.put("/personas/{persona_id}", response=PersonaVersionOut)
+@router.put("/personas/{persona_id}", response=PersonaVersionOut, summary="Publish the next version")
 @endpoint(scope=Scope.PERSONAS_WRITE)
 async def publish_persona(request: HttpRequest, persona_id: str, body: PublishPersonaIn) -> PersonaVersionOut:
     """Publish the next version. ``If-Match: "3"`` or ``expected_version: 3`` make it conditional: 409 when another
@@ -77,7 +77,7 @@ async def publish_persona(request: HttpRequest, persona_id: str, body: PublishPe
     return PersonaVersionOut.of(version, lint.check(version.raw))
 
 
-@router.delete("/personas/{persona_id}", response=PersonaOut)
+@router.delete("/personas/{persona_id}", response=PersonaOut, summary="Take a persona out of use")
 @endpoint(scope=Scope.PERSONAS_WRITE)
 async def archive_persona(request: HttpRequest, persona_id: str) -> PersonaOut:
     """Take a persona out of use, which frees its place in the plan. Its versions are kept."""
@@ -89,7 +89,7 @@ async def archive_persona(request: HttpRequest, persona_id: str) -> PersonaOut:
     return PersonaOut.of(persona)
 
 
-@router.get("/personas/{persona_id}/versions", response=PersonaVersionPage)
+@router.get("/personas/{persona_id}/versions", response=PersonaVersionPage, summary="List versions, newest first")
 @endpoint(scope=Scope.PERSONAS_READ)
 async def list_versions(
     request: HttpRequest, persona_id: str, limit: int | None = None, cursor: str | None = None

@@ -9,6 +9,7 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 from gateway.core.pagination import Page
+from gateway.core.wire import Whole
 from gateway.knowledge.personas.types import Finding, Persona, PersonaVersion
 
 
@@ -22,7 +23,9 @@ class CreatePersonaIn(Schema):
 class PublishPersonaIn(CreatePersonaIn):
     """The next version of a persona."""
 
-    expected_version: int | None = Field(None, ge=1, description="Publish only if this is still the current version.")
+    expected_version: Whole | None = Field(
+        None, ge=1, le=2**31 - 1, description="Publish only if this is still the current version."
+    )
 
 
 class FindingOut(Schema):

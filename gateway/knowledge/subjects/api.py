@@ -14,7 +14,7 @@ from tenants.context import in_tenant
 router = Router(tags=["subjects"])
 
 
-@router.get("/subjects", response=SubjectPage)
+@router.get("/subjects", response=SubjectPage, summary="List subjects, oldest first")
 @endpoint(scope=Scope.MEMORIES_READ)
 async def list_subjects(request: HttpRequest, limit: int | None = None, cursor: str | None = None) -> SubjectPage:
     """Subjects in the order of their creation. A key narrowed to some subjects sees those."""
@@ -23,7 +23,7 @@ async def list_subjects(request: HttpRequest, limit: int | None = None, cursor: 
     return SubjectPage.of(page)
 
 
-@router.get("/subjects/{subject_id}", response=SubjectOut)
+@router.get("/subjects/{subject_id}", response=SubjectOut, summary="One subject, by the caller's own id")
 @endpoint(scope=Scope.MEMORIES_READ)
 async def get_subject(request: HttpRequest, subject_id: str) -> SubjectOut:
     """One subject by the caller's own id."""

@@ -156,10 +156,12 @@ SENTENCES = st.lists(st.sampled_from(["a", "A ", "b", "c.", "d"]), max_size=3).m
 NAMES = st.none() | st.lists(st.sampled_from(["gmail", "drive", "chat"]), max_size=3).map(tuple)
 FIELDS = st.builds(
     Fields, do=SENTENCES, dont=SENTENCES, disclaimers=SENTENCES, redact_mode=st.none() | st.sampled_from(RedactMode),
-    memory_scopes=NAMES, allowed_models=st.none() | st.lists(st.sampled_from(["openai/*", "*/gpt-5", "*"]), max_size=2).map(tuple),
+    memory_scopes=NAMES,
+    allowed_models=st.none() | st.lists(st.sampled_from(["openai/*", "*/gpt-5", "*"]), max_size=2).map(tuple),
     denied_models=st.lists(st.sampled_from(["openai/*", "x/*"]), max_size=1).map(tuple),
     writes=st.builds(
-        Writes, st.none() | st.sampled_from(Approval), st.none() | st.lists(st.sampled_from(["memory.upsert", "x"])).map(tuple),
+        Writes, st.none() | st.sampled_from(Approval),
+        st.none() | st.lists(st.sampled_from(["memory.upsert", "x"])).map(tuple),
         st.none() | st.floats(0, 1),
     ),
     max_output_tokens=st.none() | st.integers(1, 99),

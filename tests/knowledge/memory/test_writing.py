@@ -37,8 +37,8 @@ def test_create__full_memory__is_stored_with_source_postings_and_trail(inside) -
     ann = person("usr_ann")
     at = datetime(2025, 3, 1, 9, tzinfo=UTC)
     memory = remember(
-        ann, "I moved to Berlin", source="gmail", ref="msg_1", snippet="moved to Berlin", type="event", slot="home.city",
-        value={"city": "Berlin"}, speaker="Ann", thread_id="t1", occurred_at=at, confidence=0.8,
+        ann, "I moved to Berlin", source="gmail", ref="msg_1", snippet="moved to Berlin", type="event",
+        slot="home.city", value={"city": "Berlin"}, speaker="Ann", thread_id="t1", occurred_at=at, confidence=0.8,
     )  # fmt: skip
     assert memory.public_id.startswith("mem_")
     assert (memory.subject_pk, memory.subject_id) == (ann.pk, "usr_ann")
