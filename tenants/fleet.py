@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.core.management.commands.migrate import Command as Migrate  # django-tenants replaces the name "migrate"
 from django.db import connections
 
+from tenants.connections import refuse_overcommitment
 from tenants.models import OrganizationRow
 from tenants.provisioning.graph import graph_hash, names
 from tenants.provisioning.template import TEMPLATE_SCHEMA, ensure_template, grant
@@ -37,6 +38,7 @@ class Migrated:
 
 def migrate(say: Callable[[str], None] = lambda line: None) -> Migrated:
     """Bring roles, public schema, template and every organization up to the code's migrations."""
+    refuse_overcommitment()
     owner = connections["owner"]
     with owner.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])

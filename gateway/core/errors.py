@@ -6,6 +6,7 @@
     ├── PaymentRequired       402      quota_exceeded, plan_limit, budget_exceeded
     ├── Forbidden             403      scope_missing, org_suspended, feature_disabled, plan_required, …
     ├── NotFound              404
+    ├── MethodNotAllowed      405      method_not_allowed
     ├── Conflict              409
     ├── Gone                  410
     ├── PayloadTooLarge       413      body_too_large
@@ -77,6 +78,10 @@ class Forbidden(GatewayError):
 
 class NotFound(GatewayError):
     status, title, default_code = 404, "Not found", "not_found"
+
+
+class MethodNotAllowed(GatewayError):
+    status, title, default_code = 405, "Method not allowed", "method_not_allowed"
 
 
 class Conflict(GatewayError):

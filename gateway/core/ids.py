@@ -18,6 +18,7 @@ from gateway.core.errors import NotFound
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {char: value for value, char in enumerate(_ALPHABET)}
 _LENGTH = 26
+_CALENDAR_ENDS_MS = 253_402_300_800_000
 # Ten bits at a time: every request writes a handful of ids.
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _SHIFTS = tuple(range(120, -1, -10))
@@ -74,6 +75,17 @@ def _overflow() -> uuid.UUID:
 
 
 @lru_cache(maxsize=4096)
+def is_sound(value: uuid.UUID) -> bool:
+    """Whether this is a UUIDv7 whose moment exists in the calendar. No other id was ever given to anything."""
+    return value.version == 7 and value.int >> 80 < _CALENDAR_ENDS_MS
+
+
+def _sound(value: uuid.UUID) -> uuid.UUID:
+    if not is_sound(value):
+        raise ValueError("not an id that was ever given")
+    return value
+
+
 def public(prefix: str, value: uuid.UUID) -> str:
     """``public("mem", id)`` → ``mem_01j…``."""
     return f"{prefix}_{base32(value)}"
@@ -85,6 +97,6 @@ def parse(prefix: str, text: str) -> uuid.UUID:
     try:
         if head != prefix:
             raise ValueError(f"expected {prefix}_…")
-        return from_base32(tail)
+        return _sound(from_base32(tail))
     except ValueError as error:
         raise NotFound(f"{text!r} is not the id of anything here ({error}).") from None

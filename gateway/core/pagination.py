@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from gateway.core import ids
 from gateway.core.errors import BadRequest, FieldProblem
 
 T = TypeVar("T")
@@ -43,7 +44,10 @@ def decode_cursor(cursor: str | None) -> UUID | None:
     if not cursor:
         return None
     try:
-        return UUID(bytes=base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        after = UUID(bytes=base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not ids.is_sound(after):
+            raise ValueError("no list returned this")
+        return after
     except (ValueError, binascii.Error):
         problem = FieldProblem("#/query/cursor", "invalid_cursor", "not a cursor that a list returned")
         raise BadRequest("The cursor is not one that a list returned.", problems=(problem,)) from None

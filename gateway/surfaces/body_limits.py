@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from django.conf import settings
 
-from gateway.core.endpoint import BODY_LIMITS, Body, declared
+from gateway.core.endpoint import BODY_LIMITS, Body
+from gateway.surfaces.routes import endpoint_at
 
 
 def limit_of(body: Body) -> int:
@@ -14,20 +13,7 @@ def limit_of(body: Body) -> int:
     return settings.IKIRO_BODY_LIMITS.get(body.value) or BODY_LIMITS[body]
 
 
-@lru_cache(maxsize=1)
-def _by_path() -> dict[str, int]:
-    from gateway.surfaces.v1.api import api  # noqa: PLC0415 - the API imports slices that must not load before Django is ready
-
-    limits: dict[str, int] = {}
-    for prefix, router in api._routers:
-        for route, view in router.path_operations.items():
-            for operation in view.operations:
-                declaration = declared(operation.view_func)
-                if declaration is not None and declaration.body is not Body.DEFAULT and "{" not in route:
-                    limits[f"/v1{prefix}{route}"] = limit_of(declaration.body)
-    return limits
-
-
 def body_limit(path: str) -> int:
     """The limit for a request path; paths that declare nothing get the default class."""
-    return _by_path().get(path) or limit_of(Body.DEFAULT)
+    endpoint = endpoint_at(path)
+    return limit_of(endpoint.body if endpoint is not None else Body.DEFAULT)

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from ninja.parser import Parser
 from ninja.types import DictStrAny
 
-from gateway.core.errors import BadRequest, FieldProblem
+from gateway.core.errors import BadRequest, FieldProblem, NotFound
 
 _decode = msgspec.json.Decoder().decode
 
@@ -29,6 +29,18 @@ class StrictParser(Parser):
         if b"\\u0000" in body:
             refuse_nul(value)
         return cast("DictStrAny", value)
+
+
+def refuse_nul_in_address(request: HttpRequest) -> None:
+    """Raise NotFound or BadRequest for a path or query with a NUL character: it names nothing that any store holds."""
+    if "\0" in request.path:
+        raise NotFound("A path has no NUL characters.")
+    if "%00" in request.META["QUERY_STRING"]:
+        named = next((key for key, values in request.GET.lists() if "\0" in "".join([key, *map(str, values)])), None)
+        if named is not None:
+            shown = named.replace("\0", "\ufffd")
+            problem = FieldProblem(f"#/query/{shown}", "nul_character", "must not contain NUL characters")
+            raise BadRequest(f"{shown}: {problem.message}", problems=(problem,))
 
 
 def decoded(body: bytes) -> Any:

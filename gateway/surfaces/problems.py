@@ -107,8 +107,9 @@ def _pointer(location: tuple[Any, ...]) -> str:
 
 
 def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
-    """Ninja's own refusal: a body that its reader could not make out."""
-    return respond(request, malformed(error.message))
+    """Ninja's own refusal: a body that its reader could not make out, and why."""
+    cause = error.__cause__
+    return respond(request, cause if isinstance(cause, GatewayError) else malformed(error.message))
 
 
 def _unexpected(request: HttpRequest, error: Any) -> HttpResponse:

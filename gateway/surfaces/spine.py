@@ -16,10 +16,12 @@ from django.http import HttpRequest, HttpResponse
 
 from gateway.core import ids
 from gateway.core.endpoint import Call, Endpoint, Metering, declared
-from gateway.core.errors import Forbidden, GatewayError, NotFound, Unauthenticated
+from gateway.core.errors import Forbidden, GatewayError, MethodNotAllowed, NotFound, Unauthenticated
 from gateway.platform.admission import gate
 from gateway.platform.flags import catalogue
 from gateway.surfaces import last_used, problems
+from gateway.surfaces.parsing import refuse_nul_in_address
+from gateway.surfaces.routes import endpoint_at
 from tenants.authentication import authenticate
 from tenants.types import Principal
 
@@ -67,6 +69,7 @@ async def _admit(request: HttpRequest, call: Call, endpoint: Endpoint) -> None:
         _require_flag(principal, endpoint)
         if request.body_error is not None:  # type: ignore[attr-defined]
             raise request.body_error  # type: ignore[attr-defined]
+        refuse_nul_in_address(request)
         if endpoint.metering is Metering.RATE:
             await gate.admit_rate(call)
     except GatewayError as error:
@@ -113,15 +116,14 @@ def _require_flag(principal: Principal, endpoint: Endpoint) -> None:
 def dress_unrouted(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """An answer that no operation gave: no such path, or not with this method. In JSON, with a request id like every
     other."""
-    call = Call(ids.uuid7(), "v1")
+    endpoint = endpoint_at(request.path)
+    call = Call(ids.uuid7(), (endpoint and endpoint.surface) or "v1")
     request.call = call  # type: ignore[attr-defined]
     if response.status_code == 404:
         response = problems.respond(request, NotFound(f"There is nothing at {request.path}.", code="no_such_path"))
     elif response.status_code == 405:
         allowed = response.get("Allow", "")
-        error = GatewayError(
-            f"{request.path} takes {allowed}, not {request.method}.", code="method_not_allowed", status=405
-        )
+        error = MethodNotAllowed(f"{request.path} takes {allowed}, not {request.method}.")
         response = problems.respond(request, error)
         response["Allow"] = allowed
     return _dress(response, call)

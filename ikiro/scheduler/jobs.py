@@ -34,11 +34,15 @@ class Job:
     work: Callable[[], object]
 
 
+def leases() -> None:
+    """Leases that nobody renewed become entries."""
+    reap(sync_client(settings.IKIRO_REDIS_URL))
+
+
 def usage() -> None:
-    """Expired leases to entries, streams to rows, counters back after a flush; in this order."""
+    """Counters back after a flush, then the streams to rows; in this order."""
     client = sync_client(settings.IKIRO_REDIS_URL)
     ledger.reseed(client, connections["batch"])
-    reap(client)
     for _ in range(_DRAINS_A_ROUND):
         if not ledger.drain(client, connections["batch"], trail.write):
             break
@@ -85,6 +89,7 @@ def partitions() -> None:
 
 JOBS = (
     Job("partitions", 3600, partitions),
+    Job("leases", 1.0, leases),
     Job("usage", 0.3, usage),
     Job("audit-sealing", 0.5, sealing_sweep),
     Job("directory", 1.0, announce_directory),

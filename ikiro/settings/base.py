@@ -47,6 +47,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- the database: one server, three roles (ADR-0015) -------------------------------------------------------------
 IKIRO_DB_THREADS = env.integer("IKIRO_DB_THREADS", 8, least=1, most=64)
 IKIRO_DB_POOL = env.integer("IKIRO_DB_POOL", 8, least=1, most=200)
+# What the installation runs, for the budget of connections.
+IKIRO_WEB_PROCESSES = env.integer("IKIRO_WEB_PROCESSES", 1, least=1)
+IKIRO_WORKER_PROCESSES = env.integer("IKIRO_WORKER_PROCESSES", 1, least=0)
+IKIRO_WORKER_CONCURRENCY = env.integer("IKIRO_WORKER_CONCURRENCY", 4, least=1)
 _SERVER = env.database("IKIRO_DATABASE_URL")
 # Which kind of process this is, for whoever looks at the database's sessions.
 PROCESS = env.text("IKIRO_PROCESS", "ikiro")

@@ -16,7 +16,7 @@ import structlog
 from django.db import connections, transaction
 
 from gateway.core import clock
-from gateway.core.errors import NotFound
+from gateway.core.errors import Conflict, NotFound
 from gateway.core.journal import OPERATOR, Change, record
 from tenants import selectors
 from tenants.celery import public_task
@@ -91,10 +91,12 @@ def _ready(organization: Organization) -> Organization:
 
 
 def retry(ref: OrgRef) -> None:
-    """Give a failed organization another round of attempts."""
+    """Give a failed organization another round of attempts. Raises Conflict for one that has not failed."""
     rows = OrganizationRow.objects.filter(pk=ref.id, state=OrganizationRow.State.FAILED)
-    if rows.update(state=OrganizationRow.State.PROVISIONING, attempts=0, failure=""):
-        provision.send(str(ref.id))
+    if not rows.update(state=OrganizationRow.State.PROVISIONING, attempts=0, failure="", touched_at=clock.now()):
+        state = _get(ref.id).state
+        raise Conflict(f"The organization is {state}; only a failed one is built again.", code="org_not_failed")
+    provision.send(str(ref.id))
 
 
 def sweep() -> int:

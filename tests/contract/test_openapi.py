@@ -97,12 +97,27 @@ def document(target: Target) -> Any:
     )
 
 
+@pytest.mark.parametrize("name", [name for name, one in OPERATIONS.items() if "requestBody" in one[2]])
+def test_example__sent_as_it_is__is_accepted(name: str, target: Target) -> None:
+    method, path, operation = OPERATIONS[name]
+    example = operation["requestBody"]["content"]["application/json"]["example"]
+    with target.org.client() as client:
+        ids = dict(target.ids, persona_id="study-coach")
+        if "proposal" in path:
+            turn = OPERATIONS["chat"][2]["requestBody"]["content"]["application/json"]["example"]
+            words = [{"role": "user", "content": f"Please remember that {name} is an example."}]
+            (proposed,) = client.post("/v1/chat", json={**turn, "messages": words}).json()["proposedWrites"]
+            ids["proposal_id"] = proposed["proposal_id"]
+        answer = client.request(method, path.format(**ids), json=example)
+    assert answer.status_code in {200, 201}, answer.text
+
+
 def check_failure(ctx: Any, response: Response, case: Any) -> None:
     """Every refusal says in its dialect what it is, by code and request id."""
     if response.status_code < 400:
         return
     said = response.json()
-    if case.operation.path == "/v1/chat/completions" and response.status_code != 405:
+    if case.operation.path == "/v1/chat/completions":
         assert set(said) == {"error"}, said
         assert set(said["error"]) == {"message", "type", "param", "code", "request_id"}
         said = said["error"]
@@ -159,19 +174,3 @@ def test_document__its_components__have_one_meaning_each() -> None:
         named.setdefault(found.__name__, set()).add(found)
     twice = {name for name in DOCUMENT["components"]["schemas"] if len(named.get(name, ())) > 1}
     assert twice == set()
-
-
-@pytest.mark.parametrize("name", [name for name, one in OPERATIONS.items() if "requestBody" in one[2]])
-def test_example__sent_as_it_is__is_accepted(name: str, target: Target) -> None:
-    method, path, operation = OPERATIONS[name]
-    example = operation["requestBody"]["content"]["application/json"]["example"]
-    with target.org.client() as client:
-        ids = dict(target.ids, persona_id="study-coach")
-        if "proposal" in path:
-            turn = OPERATIONS["chat"][2]["requestBody"]["content"]["application/json"]["example"]
-            words = [{"role": "user", "content": f"Please remember that {name} is an example."}]
-            ids["proposal_id"] = client.post("/v1/chat", json={**turn, "messages": words}).json()["proposedWrites"][0][
-                "proposal_id"
-            ]
-        answer = client.request(method, path.format(**ids), json=example)
-    assert answer.status_code in {200, 201}, answer.text

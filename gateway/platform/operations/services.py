@@ -82,7 +82,8 @@ def finish(
     """End a locked row for good, inside the caller's transaction."""
     row.state, row.result, row.error = state, result, error
     row.finished_at, row.lease_id = clock.now(), None
-    row.save(update_fields=["state", "result", "error", "finished_at", "lease_id"])
+    row.payload = {}  # it may hold content, which must not outlive its use here
+    row.save(update_fields=["state", "result", "error", "finished_at", "lease_id", "payload"])
     unmark(Kind.OPERATION, [row.id])
     payload = {"operation_id": _public(row), "kind": row.kind, "state": state.value}
     detail = {"kind": row.kind, "state": state, "code": error["code"] if error else None}

@@ -103,6 +103,8 @@ async def _frames(passed: passthrough.Passed, call: Call) -> AsyncIterator[bytes
 
 def _envelope(body: bytes) -> Envelope:
     try:
+        if not body.isascii():
+            body.decode()  # the messages pass unread, and must not be the first to notice that this is no text
         envelope = _decoder.decode(body)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
 from ninja import Field, Router, Schema
@@ -18,18 +18,19 @@ from tenants.context import in_tenant
 from tenants.types import ApiKey, Principal
 
 router = Router(tags=["keys"])
+_Name = Annotated[str, Field(min_length=1, max_length=128)]
 _RESTRICTIONS = ("persona_ids", "subject_ids", "memory_scopes", "scopes")
 
 
 class KeyIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=80)
+    name: str = Field(min_length=1, max_length=80, pattern=r"\S")
     mode: Literal["live", "test"] = "live"
-    persona_ids: list[str] | None = Field(None, max_length=200)
-    subject_ids: list[str] | None = Field(None, max_length=200)
-    memory_scopes: list[str] | None = Field(None, max_length=50)
-    scopes: list[str] | None = Field(None, max_length=50)
+    persona_ids: list[_Name] | None = Field(None, max_length=200)
+    subject_ids: list[_Name] | None = Field(None, max_length=200)
+    memory_scopes: list[_Name] | None = Field(None, max_length=50)
+    scopes: list[_Name] | None = Field(None, max_length=50)
     expires_at: Moment | None = None
 
 

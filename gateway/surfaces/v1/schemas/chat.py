@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Field, Schema
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator
 
 from gateway.core.wire import Flag, Number, Whole
 
 MAX_MESSAGES = 2_000
+
+
+def _content(value: Any) -> Any:
+    """Checked as a whole, so that the refusal names the field and not one of the types that it is not."""
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
+        raise ValueError("must be text, a list of content parts, or null")
+    if not all(isinstance(part.get("text"), str) for part in value if part.get("type") == "text"):
+        raise ValueError("a part of type text needs its text")
+    return value
+
+
+Content = Annotated[str | list[dict[str, Any]] | None, BeforeValidator(_content)]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+MetadataKey = Annotated[str, Field(max_length=64)]
+MetadataValue = Annotated[str, Field(max_length=512)]
 
 
 class MessageIn(BaseModel):  # Ninja's own Schema drops extra fields
@@ -18,7 +35,7 @@ class MessageIn(BaseModel):  # Ninja's own Schema drops extra fields
     model_config = ConfigDict(extra="allow")
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[dict[str, Any]] | None = None
+    content: Content = None
 
 
 class ChatIn(Schema):
@@ -29,7 +46,7 @@ class ChatIn(Schema):
     model: str = Field(min_length=1, max_length=200, examples=["ikiro/sandbox"])
     persona_id: str = Field(min_length=1, max_length=64, examples=["brand-default"])
     subject_id: str = Field(min_length=1, max_length=128, examples=["usr_123"])
-    memory_scopes: list[str] | None = Field(None, max_length=50)
+    memory_scopes: list[Name] | None = Field(None, max_length=50)
     messages: list[MessageIn] = Field(min_length=1, max_length=MAX_MESSAGES)
     stream: Flag | None = False
     redact_mode: Literal["off", "default", "strict"] | None = None
@@ -40,7 +57,7 @@ class ChatIn(Schema):
     tools: list[dict[str, Any]] | None = Field(None, max_length=128)
     tool_choice: str | dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
-    metadata: dict[str, str] | None = Field(None, max_length=16)
+    metadata: dict[MetadataKey, MetadataValue] | None = Field(None, max_length=16)
 
     @field_validator("subject_id")
     @classmethod
