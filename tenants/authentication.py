@@ -15,8 +15,7 @@ _NEXT = "Check the key or make a new one with POST /v1/keys."
 
 async def authenticate(token: str) -> Principal:
     """Who holds this key. Raises Unauthenticated (with the reason as code), Forbidden for a suspended organization,
-    Unavailable
-    when it cannot be decided."""
+    Unavailable when it cannot be decided."""
     parsed = tokens.parse(token)
     if parsed is None:
         raise Unauthenticated(f"This is not an API key: its shape or checksum is wrong. {_NEXT}", code="key_malformed")

@@ -1,10 +1,8 @@
 """The only way to define a Celery task: with its organization as an explicit first argument, or spelled out as public.
 
 The organization travels as plain strings in the message. A task that arrives without one refuses to run; there is no
-default.
-Messages are sent when the surrounding transaction commits, so a worker never looks for a row that is not there yet. If
-the process
-dies between commit and send, the owning slice's sweep finds the left-over.
+default. Messages are sent when the surrounding transaction commits, so a worker never looks for a row that is not
+there yet. If the process dies between commit and send, the owning slice's sweep finds the left-over.
 """
 
 from __future__ import annotations

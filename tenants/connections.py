@@ -1,4 +1,5 @@
-"""Connections are budgeted: what all processes together may open must fit the server, with room for its own (ADR-0014)."""
+"""Connections are budgeted: what all processes together may open must fit the server, with room for its own
+(ADR-0014)."""
 
 from __future__ import annotations
 

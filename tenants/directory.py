@@ -1,12 +1,10 @@
 """The directory that every worker holds in memory: organizations and keys, kept true by an epoch.
 
 Every change to a row of the directory takes the next ``version`` under one advisory lock, so versions become visible
-in order and
-"everything above N" never misses one. After the commit the new version is announced in Valkey; a worker that sees a
-higher number than
-its own loads what is above. A process killed between commit and announcement is healed by the scheduler, which
-announces the
-database's own highest version. A key that is not known yet is looked for once in the database before it is refused.
+in order and "everything above N" never misses one. After the commit the new version is announced in Valkey; a worker
+that sees a higher number than its own loads what is above. A process killed between commit and announcement is healed
+by the scheduler, which announces the database's own highest version. A key that is not known yet is looked for once
+in the database before it is refused.
 """
 
 from __future__ import annotations

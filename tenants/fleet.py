@@ -1,8 +1,8 @@
 """Migrations over the public schema and every organization's, and the check that they all look alike.
 
 ``migrate`` touches only what is behind (a hash of the migration graph on each organization says so), in parallel,
-under one advisory lock, so
-that any number of starting processes may call it. ``verify`` compares every schema's definition with the template's.
+under one advisory lock, so that any number of starting processes may call it. ``verify`` compares every schema's
+definition with the template's.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Organizations, people, memberships and API keys: the public schema's directory of who is calling.
 
 Private to ``tenants``; everyone else sees ``tenants.types``. Every row that workers hold in memory carries
-``version``, taken from
-one sequence under one lock (``tenants.directory``), so that "changed since N" never misses a row.
+``version``, taken from one sequence under one lock (``tenants.directory``), so that "changed since N" never misses a
+row.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The text of an API key: ``ik_<mode>_<public id>_<secret><checksum>``.
 
 The checksum lets a mistyped or made-up key be refused before any look-up, and lets a scanner recognise a leaked one.
-The
-public id names the key in logs and survives rotation; only the SHA-256 of the whole text is stored.
+The public id names the key in logs and survives rotation; only the SHA-256 of the whole text is stored.
 """
 
 from __future__ import annotations

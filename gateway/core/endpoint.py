@@ -61,8 +61,8 @@ class Metering(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One operation's declaration. ``scope=None`` means any valid key; ``public`` needs no key at all (health,
-    documents);
-    ``surface`` names the dialect when it is not the router's own."""
+    documents); ``surface`` names the dialect when it is not the router's own; ``raw`` operations read the request
+    themselves, so Ninja need not parse anything for them."""
 
     scope: Scope | None
     flag: str | None = "enable_gateway_api"
@@ -70,6 +70,7 @@ class Endpoint:
     body: Body = Body.DEFAULT
     public: bool = False
     surface: str | None = None
+    raw: bool = False
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -83,11 +84,12 @@ def endpoint(
     body: Body = Body.DEFAULT,
     public: bool = False,
     surface: str | None = None,
+    raw: bool = False,
 ) -> Callable[[_F], _F]:
     """Declare a Ninja operation to the spine. Goes directly above ``async def``, below the router's decorator."""
 
     def mark(view: _F) -> _F:
-        view.__endpoint__ = Endpoint(scope, flag, metering, body, public, surface)  # type: ignore[attr-defined]
+        view.__endpoint__ = Endpoint(scope, flag, metering, body, public, surface, raw)  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -103,8 +105,8 @@ class Call:
     """One request on its way through the spine. Every surface makes exactly one and hands it down.
 
     ``principal`` is a ``tenants.types.Principal``; ``admission`` is what ``platform.admission`` returned;
-    ``decisions`` collects
-    the decision record in order, one JSON-able dict per stage, without any content of the caller.
+    ``decisions`` collects the decision record in order, one JSON-able dict per stage, without any content of the
+    caller.
     """
 
     request_id: UUID

@@ -1,8 +1,7 @@
 """The port through which every write leaves its trail: one audit entry and its events, in the write's own transaction.
 
 Slices below audit and events (and tenants, which knows neither) call ``record``; the two slices fill the port when
-Django
-starts. Unfilled, it raises: a change without a trail must not happen.
+Django starts. Unfilled, it raises: a change without a trail must not happen.
 """
 
 from __future__ import annotations
@@ -32,8 +31,7 @@ OPERATOR = Actor("operator", "cli")
 @dataclass(frozen=True, slots=True)
 class Change:
     """One audited change. ``action`` is ``noun.verb`` (``persona.published``); ``target`` a public id. ``detail``
-    holds plain
-    ids and values that may be kept forever; never content of a memory, a message or a secret."""
+    holds plain ids and values that may be kept forever; never content of a memory, a message or a secret."""
 
     action: str
     actor: Actor

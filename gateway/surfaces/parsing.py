@@ -1,8 +1,7 @@
 """Request bodies from bytes to values, refusing what JSON has no meaning for and what no store could keep.
 
 The standard library's reader lets ``NaN``, lone surrogates and nesting without end through; each would end as an
-internal error
-somewhere below. NUL characters are legal JSON, but PostgreSQL has no text that holds one.
+internal error somewhere below. NUL characters are legal JSON, but PostgreSQL has no text that holds one.
 """
 
 from __future__ import annotations

@@ -116,6 +116,13 @@ def _unexpected(request: HttpRequest, error: Any) -> HttpResponse:
     return respond(request, told(error, call_of(request)))
 
 
+def crashed(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The answer for an error outside every operation, where no call may have been made yet."""
+    if not hasattr(request, "call"):
+        request.call = Call(ids.uuid7(), "v1")  # type: ignore[attr-defined]
+    return _unexpected(request, error)
+
+
 def told(error: Exception, call: Call) -> GatewayError:
     """What the caller is told of an error. A defect of ours is logged with its trace and told without it."""
     if isinstance(error, GatewayError):

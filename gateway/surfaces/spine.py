@@ -1,9 +1,8 @@
 """The one way in: authenticate → scope → flag → admit → work → trail, for every operation of every surface.
 
 Installed on a surface's API object as a decorator in "view" mode, so it wraps each operation before its input is even
-parsed and no
-operation can be added without it. What differs between surfaces is only how an error looks (the API's exception
-handlers).
+parsed and no operation can be added without it. What differs between surfaces is only how an error looks (the API's
+exception handlers).
 """
 
 from __future__ import annotations
@@ -41,16 +40,20 @@ def spine(surface: str) -> Callable[[Run], Run]:
                 f"{operation.view_func.__qualname__} declares no endpoint(…); see gateway/core/endpoint.py."
             )
 
+        work: Run = operation.view_func if endpoint.raw else run
+
         async def enter(request: HttpRequest, **path: Any) -> HttpResponse:
             call = Call(ids.uuid7(), endpoint.surface or surface)
             request.call = call  # type: ignore[attr-defined]
             try:
                 await _admit(request, call, endpoint)
-                response = await run(request, **path)
-            except GatewayError as error:
+                response = await work(request, **path)
+                if call.reads:
+                    await gate.note_reads(call)  # content whose reading cannot be noted is not given out
+            except Exception as error:  # noqa: BLE001 - whatever failed is answered in the dialect, in one place
                 response = operation.api.on_exception(request, error)
-            if call.reads:
-                await gate.note_reads(call)
+            if call.principal is not None and not call.headers:
+                await gate.show_limits(call)
             return _dress(response, call)
 
         return enter
@@ -131,8 +134,12 @@ def dress_unrouted(request: HttpRequest, response: HttpResponse) -> HttpResponse
 
 def _dress(response: HttpResponse, call: Call) -> HttpResponse:
     request_id = ids.public("req", call.request_id)
-    response["X-Request-Id"] = response["Request-Id"] = request_id
-    response["X-Api-Version"] = API_VERSION
+    # Straight into the mapping: these names and values are ASCII by construction, and checking each costs more than
+    # all else here.
+    headers = response.headers._store
+    headers["x-request-id"] = ("X-Request-Id", request_id)
+    headers["request-id"] = ("Request-Id", request_id)
+    headers["x-api-version"] = ("X-Api-Version", API_VERSION)
     for name, value in call.headers.items():
-        response[name] = value
+        headers[name.lower()] = (name, value)
     return response

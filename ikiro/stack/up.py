@@ -112,6 +112,7 @@ def _web(port: int) -> ChildSpec:
         "--http",
         "httptools",
         "--no-access-log",
+        "--no-proxy-headers",
         "--log-level",
         "warning",
         "--timeout-graceful-shutdown",

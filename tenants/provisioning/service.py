@@ -2,8 +2,8 @@
 repeat.
 
 Slices add their own steps at start-up (``step``); an organization is ready only after the last. A killed run leaves
-the steps it
-finished on the row; ``sweep`` sends the rest again. An advisory lock keeps two workers from one organization.
+the steps it finished on the row; ``sweep`` sends the rest again. An advisory lock keeps two workers from one
+organization.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """The SQL of one organization's schema, recorded from the migrations and replayed in one statement (ADR: provisioning).
 
 Running the migrations costs seconds for each organization; replaying what they executed costs a tenth of one. The
-recording is made
-in a schema of its own, ``template``, which then also serves ``verify_fleet`` as the picture of what every schema
-should look like.
-All names in it are unqualified, so the search path decides where it lands.
+recording is made in a schema of its own, ``template``, which then also serves ``verify_fleet`` as the picture of what
+every schema should look like. All names in it are unqualified, so the search path decides where it lands.
 """
 
 from __future__ import annotations

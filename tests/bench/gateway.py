@@ -52,7 +52,7 @@ def served(name: str) -> Process:
     port = free_port()
     process = Process(
         ["-m", "uvicorn", f"tests.bench.apps:{name}", "--port", str(port), "--loop", "uvloop", "--http", "httptools",
-         "--no-access-log", "--log-level", "warning"], dict(psutil.Process().environ()),
+         "--no-access-log", "--no-proxy-headers", "--log-level", "warning"], dict(psutil.Process().environ()),
     ).start()  # fmt: skip
     process.port = port
     eventually(lambda: httpx.post(f"http://127.0.0.1:{port}/v1/chat/completions", content=b"{}").status_code == 200)

@@ -1,7 +1,6 @@
 """The riskiest integration, kept as a test: slim ASGI handler, async Ninja, database executor and pool, schema per
-organization,
-leases in Valkey, server-sent events, clients that leave and processes that die. If this file fails, nothing else
-matters."""
+organization, leases in Valkey, server-sent events, clients that leave and processes that die. If this file fails,
+nothing else matters."""
 
 from __future__ import annotations
 

@@ -126,20 +126,27 @@ async def _open(target: Target, address: Address) -> Connection:
     return connection
 
 
+# A process serves with one loop; a look-up in a weak dictionary for each call would be the dearer part of it.
+_latest: tuple[asyncio.AbstractEventLoop, Pool] | None = None
 _pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = weakref.WeakKeyDictionary()
 
 
 def current_pool() -> Pool:
     """The running loop's pool. ``IKIRO_EGRESS_ALLOW`` is read when the pool is made."""
+    global _latest
     loop = asyncio.get_running_loop()
-    pool = _pools.get(loop)
-    if pool is None:
-        pool = _pools[loop] = Pool(parse_allowance(settings.IKIRO_EGRESS_ALLOW))
-    return pool
+    if _latest is None or _latest[0] is not loop:
+        pool = _pools.get(loop)
+        if pool is None:
+            pool = _pools[loop] = Pool(parse_allowance(settings.IKIRO_EGRESS_ALLOW))
+        _latest = loop, pool
+    return _latest[1]
 
 
 async def close_pool() -> None:
     """Forget the running loop's pool and close its idle connections; the lifespan calls it at the end."""
+    global _latest
+    _latest = None
     pool = _pools.pop(asyncio.get_running_loop(), None)
     if pool is not None:
         pool.close()

@@ -1,9 +1,8 @@
 """One lease, one settlement: how a model call is paid for, whatever ends it.
 
 A ``Meter`` opens the lease before the model is called and settles it exactly once: with the provider's counts, with
-what was seen of a
-stream that the caller or the provider broke off, or with nothing when it was refused. Settling outlives the request's
-task.
+what was seen of a stream that the caller or the provider broke off, or with nothing when it was refused. Settling
+outlives the request's task.
 """
 
 from __future__ import annotations
@@ -57,8 +56,7 @@ class Meter:
 
     async def ask(self, opening: Awaitable[T]) -> T:
         """Wait for the model's first frame. What ends before it costs nothing when the provider said no, and an
-        estimate when nobody
-        can know: a time-out, a broken connection, or a caller who hung up."""
+        estimate when nobody can know: a time-out, a broken connection, or a caller who hung up."""
         self.reached_model = True
         try:
             opened = await opening

@@ -23,8 +23,18 @@ class Passed:
 
     async def whole(self) -> bytes:
         """The complete body, settled before it is returned."""
-        chunks = [chunk async for chunk in self.stream()]
-        return b"".join(chunks)
+        meter, forwarded = self.meter, self.forwarded
+        try:
+            body = b"".join([chunk async for chunk in forwarded])
+            meter.seen_bytes, meter.ended = len(body), "ok"
+        except Exception as error:
+            meter.failed(error)
+            raise
+        finally:
+            await forwarded.aclose()
+            meter.usage = forwarded.usage
+            await meter.settle()
+        return body
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body's bytes as they come; settled at the end, however it comes. Raises GatewayError when the provider

@@ -2,9 +2,8 @@
 consumes its events.
 
 ``answer`` yields nothing until the model's first frame has arrived, so a surface can still answer with an HTTP error;
-from
-then on an error is raised out of the iteration and becomes the dialect's error event. Whatever happens, the lease is
-settled once.
+from then on an error is raised out of the iteration and becomes the dialect's error event. Whatever happens, the
+lease is settled once.
 """
 
 from __future__ import annotations

@@ -12,9 +12,8 @@ from gateway.core import ids
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One turn. ``messages`` and ``tools`` are in OpenAI's shape; ``memory_scopes`` None means all that key and policy
-    allow;
-    ``body_bytes`` is the size of what the caller sent, the upper bound of its prompt tokens."""
+    """One turn. ``messages`` and ``tools`` are in OpenAI's shape; ``memory_scopes`` None means all that key and
+    policy allow; ``body_bytes`` is the size of what the caller sent, the upper bound of its prompt tokens."""
 
     model: str
     persona_id: str

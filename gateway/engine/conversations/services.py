@@ -18,8 +18,7 @@ def begin(*, subject_pk: UUID, persona_id: str, persona_version: int) -> Convers
 
 def take_up(public_id: str, *, subject_pk: UUID, persona_id: str, persona_version: int | None) -> Conversation:
     """An existing conversation of this subject. Another subject's does not exist here (NotFound); another persona, or
-    a version
-    other than the one it keeps, is Conflict."""
+    a version other than the one it keeps, is Conflict."""
     row = ConversationRow.objects.filter(pk=ids.parse("conv", public_id), subject_pk=subject_pk).first()
     if row is None:
         raise NotFound(f"This subject has no conversation {public_id!r}.", code="conversation_not_found")

@@ -1,12 +1,12 @@
 """Admission as the surfaces and the engine use it: one process-wide store, limits taken from the caller's organization.
 
 The only door to ``services`` for a request. What the answer's ``RateLimit-*`` headers and the decision record say
-about limits is
-written here, once, for every surface.
+about limits is written here, once, for every surface.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
@@ -31,12 +31,20 @@ from gateway.platform.admission.types import (
 from gateway.platform.flags import catalogue
 from tenants import plans
 from tenants.directory import EPOCH_KEY
-from tenants.types import Principal
+from tenants.types import Organization, Principal
+
+# What was worked out for each organization as the directory holds it now; another object means that something changed.
+_limits: dict[UUID, tuple[Organization, RateLimit, int | None]] = {}
+_store: tuple[asyncio.AbstractEventLoop, Valkey] | None = None
 
 
 def store() -> Valkey:
     """This event loop's connection to the store."""
-    return connection(settings.IKIRO_REDIS_URL)
+    global _store
+    loop = asyncio.get_running_loop()
+    if _store is None or _store[0] is not loop:
+        _store = loop, connection(settings.IKIRO_REDIS_URL)
+    return _store[1]
 
 
 async def admit_rate(call: Call) -> None:
@@ -78,8 +86,13 @@ async def _admit(call: Call, *, counts_as_call: bool, lease: LeaseDraft | None) 
 
 def limits_of(principal: Principal) -> tuple[RateLimit, int | None]:
     """The request rate and the monthly calls of the caller's organization."""
-    limits = plans.limits(principal.organization)
-    return RateLimit(limits.rate, limits.rate_window_s), catalogue.monthly_calls(principal.organization)
+    organization = principal.organization
+    known = _limits.get(organization.ref.id)
+    if known is None or known[0] is not organization:
+        limits = plans.limits(organization)
+        rate = RateLimit(limits.rate, limits.rate_window_s)
+        known = _limits[organization.ref.id] = organization, rate, catalogue.monthly_calls(organization)
+    return known[1], known[2]
 
 
 def _headers(call: Call, limit: int, remaining: int, reset_s: float) -> None:
@@ -92,6 +105,15 @@ async def limits_now(call: Call) -> LimitsView:
     """What is left at this moment, without using any of it."""
     rate, quota = limits_of(call.principal)
     return await services.usage_now(store(), call.principal.ref.id, rate=rate, quota=quota)
+
+
+async def show_limits(call: Call) -> None:
+    """Give a refusal that admission never came to see its ``RateLimit-*`` headers, without using any of it."""
+    try:
+        now = await limits_now(call)
+    except Unavailable:
+        return  # the refusal stands by itself; what is left cannot be known at the moment
+    _headers(call, now.rate_limit, now.rate_remaining, now.rate_reset_s)
 
 
 async def lookup(org_id: UUID, request_id: UUID) -> dict[str, Any] | None:
@@ -134,7 +156,9 @@ def background_loops() -> dict[str, Callable[[], Awaitable[None]]]:
 
 async def close() -> None:
     """Close the connection at shutdown."""
+    global _store
     await store().close()
+    _store = None
 
 
 def public_request_id(request_id: UUID) -> str:

@@ -71,7 +71,7 @@ _DOCUMENTED: dict[str, Any] = {
 
 
 @router.post("/chat/completions", summary="OpenAI chat completions, passed through", openapi_extra=_DOCUMENTED)
-@endpoint(scope=Scope.CHAT, metering=Metering.CALL, body=Body.INFERENCE, surface="openai")
+@endpoint(scope=Scope.CHAT, metering=Metering.CALL, body=Body.INFERENCE, surface="openai", raw=True)
 async def completions(request: HttpRequest) -> HttpResponseBase:
     """The official OpenAI clients work with the base URL changed. Nothing but the model's name is looked at."""
     call = call_of(request)

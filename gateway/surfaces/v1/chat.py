@@ -22,9 +22,8 @@ _PASSED = ("temperature", "response_format", "metadata", "max_tokens")
 @endpoint(scope=Scope.CHAT, metering=Metering.CALL, body=Body.INFERENCE)
 async def chat(request: HttpRequest, body: ChatIn) -> HttpResponseBase:
     """Loads the persona, recalls the subject's memories, applies policy, calls the model, and answers with citations
-    and proposed writes
-    that wait for approval. With `stream: true` the same as events; the last, `message.done`, carries the whole
-    answer."""
+    and proposed writes that wait for approval. With `stream: true` the same as events; the last, `message.done`,
+    carries the whole answer."""
     call = call_of(request)
     events = pipeline.answer(call, _translate(body, len(request.body)))
     if body.stream:

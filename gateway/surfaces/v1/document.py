@@ -1,6 +1,5 @@
 """The OpenAPI document beyond what the operations' signatures say: how to sign, what every answer carries, how each
-operation
-fails. All of it follows from the operation's own declaration, so that no operation can be left out.
+operation fails. All of it follows from the operation's own declaration, so that no operation can be left out.
 """
 
 from __future__ import annotations
