@@ -1,7 +1,9 @@
 """The only place that starts asyncio tasks which outlive a request.
 
 ``Group`` runs named loops for as long as the process serves and restarts one that fails, with a growing pause. They
-carry explicit tenant ids and touch no ORM. ``start`` is for a bounded piece of work that several requests wait for.
+carry
+explicit tenant ids and touch no ORM. ``finish`` lets a piece of accounting end even when the request's own task is
+cancelled.
 """
 
 from __future__ import annotations
@@ -44,10 +46,9 @@ class Group:
 
     async def stop(self) -> None:
         """Cancel every loop and wait for the accounting that is still ending."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if _finishing:
             await asyncio.wait(set(_finishing), timeout=10)
 
@@ -58,6 +59,11 @@ def start(work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
     _finishing.add(task)
     task.add_done_callback(_finishing.discard)
     return task
+
+
+async def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Await ``work`` so that it ends even if the awaiting task is cancelled meanwhile (a client that hung up)."""
+    return await asyncio.shield(start(work, name="finish"))
 
 
 async def or_after(items: AsyncIterator[T], seconds: float, filler: T) -> AsyncIterator[T]:

@@ -8,8 +8,7 @@ from typing import Annotated
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from gateway.core import clock, ids
-from gateway.core.background import finish
+from gateway.core import background, clock, ids
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.core.pagination import check_limit, decode_cursor
 from gateway.governance.proposals import registry, selectors, services
@@ -112,6 +111,7 @@ async def _carry_out(ref: OrgRef, decided: Proposal) -> Proposal:
     if decided.execute_after is None or decided.execute_after > clock.now():
         return decided
     try:
-        return await asyncio.wait_for(finish(in_tenant(ref, services.execute, decided.id)), INLINE_S)
+        work = background.start(in_tenant(ref, services.execute, decided.id), name="proposal-execution")
+        return await asyncio.wait_for(asyncio.shield(work), INLINE_S)
     except TimeoutError:
         return await in_tenant(ref, selectors.get, decided.id)
