@@ -11,6 +11,7 @@ import re
 import secrets
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _SHAPE = re.compile(r"ik_(live|test)_([0-9a-hjkmnp-tv-z]{16})_([0-9a-hjkmnp-tv-z]{32})([0-9a-hjkmnp-tv-z]{7})")
@@ -35,8 +36,9 @@ def new_secret(mode: str, public: str) -> str:
     return body + _checksum(body)
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> ParsedKey | None:
-    """The parts of a key text, or None when shape or checksum is wrong."""
+    """The parts of a key text, or None when shape or checksum is wrong. A busy key is taken apart once."""
     match = _SHAPE.fullmatch(text)
     if match is None or _checksum(text[:-7]) != match[4]:
         return None

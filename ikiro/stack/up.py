@@ -125,7 +125,9 @@ def _web(port: int) -> ChildSpec:
 _WORKER = ChildSpec(
     "worker",
     (
-        *(sys.executable, "-m", "celery", "-A", "ikiro", "worker", "-P", "threads", "--concurrency", "4"),
+        # Its warning about root is for servers; here whoever runs the command owns all there is.
+        *(sys.executable, "-W", "ignore:You're running the worker"),
+        *("-m", "celery", "--quiet", "-A", "ikiro", "worker", "-P", "threads", "--concurrency", "4"),
         *("--loglevel", "warning", "--without-gossip", "--without-mingle"),
     ),
     20.0,

@@ -20,7 +20,7 @@ import psutil
 from ikiro.stack.testing import TestStack
 from tests.harness import ROOT, Gateway, Org, Process, eventually, free_port
 
-ROUNDS, REQUESTS, CONNECTIONS = 3, 4000, 32
+ROUNDS, REQUESTS, CONNECTIONS = 5, 4000, 32
 MEMORIES = 1000
 
 
@@ -74,13 +74,15 @@ def load(
     return result
 
 
-def cpu_us(process: Process, url: str, body: Any, key: str = "") -> tuple[float, dict[str, Any]]:
+def cpu_us(
+    process: Process, url: str, body: Any, key: str = "", *, requests: int = REQUESTS
+) -> tuple[float, dict[str, Any]]:
     observed = psutil.Process(process.popen.pid)
     before = observed.cpu_times()
-    result = load(url, body, key)
+    result = load(url, body, key, requests=requests)
     after = observed.cpu_times()
     used = after.user + after.system - before.user - before.system
-    return used / REQUESTS * 1e6, result
+    return used / requests * 1e6, result
 
 
 def median(values: list[float]) -> float:
@@ -93,7 +95,7 @@ def pass_through(product: Gateway, floor: Process, provider: Process) -> dict[st
     load(url, body, key, requests=500)
     ours, bare, rps = [], [], []
     for _ in range(ROUNDS):
-        bare.append(cpu_us(floor, f"http://127.0.0.1:{floor.port}/", body)[0])
+        bare.append(cpu_us(floor, f"http://127.0.0.1:{floor.port}/", body, requests=5 * REQUESTS)[0])
         used, result = cpu_us(product.web, url, body, key)
         ours.append(used)
         rps.append(result["rps"])
