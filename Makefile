@@ -21,6 +21,7 @@ test: check ## Run all checks and all tests; ARGS=... goes to pytest
 check: install-dev ## Format, lint, types, imports, migrations, OpenAPI drift
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
+	$(PYTHON) -m djlint templates --check --lint --quiet
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 	$(MANAGE) makemigrations --check --dry-run

@@ -26,7 +26,7 @@ def test_recall__ten_times_more_than_the_statistics_know__stays_fast(acme: OrgRe
             services.create_many(items, actor=ALICE, limit_per_subject=None)
         began = time.perf_counter()
         assert len(ask(ann, "tea cake cup green", k=100).memories) == 100
-        # Some 25 ms; the shape with joins took over a minute here.
+        # Some 25 ms; a shape that joins large tables did not come back (ADR-0022).
         assert time.perf_counter() - began < 2
 
 
