@@ -43,7 +43,7 @@ def test_imports__planted_violations__break_their_contracts(tmp_path: Path) -> N
         "gateway/governance/proposals/models.py": "",
         "gateway/governance/proposals/tasks.py": "",
         "ikiro/planted.py": "import gateway.governance.proposals.tasks\n",
-        "gateway/engine/routing/planted.py": "import gateway.engine.chat\n",
+        "gateway/engine/conversations/planted.py": "import gateway.engine.chat\n",
         "gateway/engine/chat/planted.py": "import django_tenants\n",
         "console/planted.py": "import gateway.core.ids\n",
         "tenants/planted.py": "import gateway.platform.flags\n",
