@@ -46,9 +46,10 @@ class Group:
 
     async def stop(self) -> None:
         """Cancel every loop and wait for the accounting that is still ending."""
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, []  # a group that is started again begins anew, on whatever loop that is
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if _finishing:
             await asyncio.wait(set(_finishing), timeout=10)
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from tests.factories.organizations import committed_database
@@ -153,7 +154,7 @@ def serve(
             writer.close()
 
     def call(scenario: Callable[[Client, int], Coroutine[Any, Any, None]]) -> None:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run(scenario))
 
     return call

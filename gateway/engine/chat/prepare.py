@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -51,44 +52,51 @@ def check_key(principal: Principal, request: ChatRequest) -> None:
         )
 
 
-@transaction.atomic
-def prepare(request: ChatRequest, principal: Principal, request_id: Any) -> Prepared:
+def prepare(request: ChatRequest, principal: Principal, request_id: UUID) -> Prepared:
     """Persona (at its pinned version), policy, subject, conversation and recall. Runs inside the organization's scope.
 
     Raises NotFound for an unknown persona or conversation, Conflict for a pinned one, Forbidden where policy refuses;
     then nothing is left behind, not even a subject seen for the first time.
     """
-    persona = personas.load(request.persona_id, request.persona_version)
-    requested = RequestedPolicy(
+    with transaction.atomic():
+        persona = personas.load(request.persona_id, request.persona_version)
+        subject = subjects.ensure(request.subject_id, actor=principal.actor, request_id=request_id)
+        conversation = _conversation(request, subject, persona)
+        if conversation.persona_version != persona.version:
+            persona = personas.load(request.persona_id, conversation.persona_version)
+        policy = policies.effective(
+            persona_do=persona.cartridge.behavior.do,
+            persona_dont=persona.cartridge.behavior.dont,
+            request=_requested(request, principal),
+        )
+        policy.check_model(request.model)
+    # After the transaction: recall keeps and uses its cache only for what is committed.
+    query = RecallQuery(
+        subject.pk, request.question, k=RECALLED, memory_scopes=policy.memory_scopes, personas=(persona.persona_id,)
+    )
+    return Prepared(persona, subject, policy, conversation, memory.recall(query))
+
+
+def _conversation(request: ChatRequest, subject: SubjectRef, persona: PersonaVersion) -> Conversation:
+    if request.conversation_id is None:
+        return conversations.begin(
+            subject_pk=subject.pk, persona_id=persona.persona_id, persona_version=persona.version
+        )
+    return conversations.take_up(
+        request.conversation_id,
+        subject_pk=subject.pk,
+        persona_id=request.persona_id,
+        persona_version=request.persona_version,
+    )
+
+
+def _requested(request: ChatRequest, principal: Principal) -> RequestedPolicy:
+    return RequestedPolicy(
         redact_mode=request.redact_mode,
         memory_scopes=request.memory_scopes,
         key_memory_scopes=principal.key.memory_scopes,
         max_output_tokens=request.max_tokens,
     )
-    subject = subjects.ensure(request.subject_id, actor=principal.actor, request_id=request_id)
-    if request.conversation_id is None:
-        conversation = conversations.begin(
-            subject_pk=subject.pk, persona_id=persona.persona_id, persona_version=persona.version
-        )
-    else:
-        conversation = conversations.take_up(
-            request.conversation_id,
-            subject_pk=subject.pk,
-            persona_id=request.persona_id,
-            persona_version=request.persona_version,
-        )
-        if conversation.persona_version != persona.version:
-            persona = personas.load(request.persona_id, conversation.persona_version)
-    policy = policies.effective(
-        persona_do=persona.cartridge.behavior.do, persona_dont=persona.cartridge.behavior.dont, request=requested
-    )
-    policy.check_model(request.model)
-    recall = memory.recall(
-        RecallQuery(
-            subject.pk, request.question, k=RECALLED, memory_scopes=policy.memory_scopes, personas=(persona.persona_id,)
-        )
-    )
-    return Prepared(persona, subject, policy, conversation, recall)
 
 
 def recalled_facts(recall: Recall) -> Sequence[dict[str, Any]]:

@@ -217,6 +217,20 @@ def test_chat__tool_results__reach_the_model_whole(gateway: Gateway, subject: st
     assert [one for one in sent if one["role"] != "system"] == messages
 
 
+def test_chat__same_question_again__is_answered_from_the_recall_cache_until_something_changes(
+    gateway: Gateway, subject: str
+) -> None:
+    remember(gateway.acme, subject, "The rowing club meets on Mondays.")
+    with gateway.acme.client() as client:
+        turn = body(subject, "When does the rowing club meet?")
+        hits = [client.post("/v1/chat", json=turn).json()["usage"]["cache_hit"] for _ in range(2)]
+        second = remember(gateway.acme, subject, "The rowing club moved to Tuesdays.")
+        changed = client.post("/v1/chat", json=turn).json()
+    assert hits == [False, True]
+    assert changed["usage"] == {**changed["usage"], "cache_hit": False, "memory_recalls": 2}
+    assert second in [one["factId"] for one in changed["citations"]]
+
+
 def test_chat__strict_redaction__masks_answer_citation_and_prompt(
     gateway: Gateway, subject: str, upstream: Any
 ) -> None:
