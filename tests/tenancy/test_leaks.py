@@ -70,7 +70,10 @@ def test_ids__of_the_other_organization__do_not_exist_here(gateway: Gateway) -> 
         assert globex.delete(f"/v1/memories/{memory['id']}").status_code == 404
         assert acme.get(f"/v1/memories/{memory['id']}").status_code == 200
         for path in ("/v1/proposals", "/v1/events", "/v1/audit", "/v1/requests", "/v1/subjects"):
-            assert subject not in globex.get(path, params={"limit": 200}).text, path
+            listed = globex.get(path, params={"limit": 200}).text
+            for mine in (memory["id"], proposal, chat["request_id"], chat["conversation_id"]):
+                assert mine not in listed, path
+        assert subject not in globex.get("/v1/subjects", params={"limit": 200}).text  # the refusal left none behind
 
 
 def test_recall_cache__same_subject_and_question__never_crosses(gateway: Gateway) -> None:
