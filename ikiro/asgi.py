@@ -13,6 +13,7 @@ from django.core.handlers.asgi import ASGIHandler  # noqa: E402 - Django must be
 
 from gateway.surfaces import lifespan, problems  # noqa: E402
 from gateway.surfaces.body_limits import body_limit  # noqa: E402
+from gateway.surfaces.routes import shortcut  # noqa: E402
 from gateway.surfaces.spine import dress_unrouted  # noqa: E402
 from ikiro.lanes import Receive, Scope, Send, SlimHandler  # noqa: E402
 
@@ -24,7 +25,9 @@ class Application:
     stock Django."""
 
     def __init__(self) -> None:
-        self._slim = SlimHandler(body_limit=body_limit, finish=dress_unrouted, crashed=problems.crashed)
+        self._slim = SlimHandler(
+            body_limit=body_limit, finish=dress_unrouted, crashed=problems.crashed, shortcut=shortcut
+        )
         self._stock = ASGIHandler()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -25,6 +25,8 @@ Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 View = Callable[..., Any]
+_WATCH_AFTER_S = 0.2
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
 class ClientGone(Exception):
@@ -34,7 +36,7 @@ class ClientGone(Exception):
 class SlimHandler:
     """``body_limit(path)`` gives the bytes a path may carry; a larger body is left unread and noted on the request.
     ``finish`` completes an answer that came from no operation (no such path, wrong method, health); ``crashed`` makes
-    one of an error that no operation translated."""
+    one of an error that no operation translated; ``shortcut`` finds what answers a method at a fixed path."""
 
     def __init__(
         self,
@@ -42,11 +44,13 @@ class SlimHandler:
         body_limit: Callable[[str], int],
         finish: Callable[[HttpRequest, HttpResponse], HttpResponse],
         crashed: Callable[[HttpRequest, Exception], HttpResponse],
+        shortcut: Callable[[View, str], View],
     ) -> None:
         self._body_limit = body_limit
         self._finish = finish
         self._crashed = crashed
-        self._views: dict[str, View] = {}
+        self._shortcut = shortcut
+        self._views: dict[tuple[str, str], View] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -56,14 +60,14 @@ class SlimHandler:
         request = ASGIRequest(scope, io.BytesIO(body))
         request._body = body
         request.body_error = too_large  # type: ignore[attr-defined]
-        watcher = asyncio.create_task(_hung_up(receive, asyncio.current_task()))
+        watch = Watch(receive)
         try:
             await self._serve(request, send)
         except asyncio.CancelledError:
-            if not watcher.done():
+            if not watch.client_gone:
                 raise  # the server ends this request, not its client
         finally:
-            watcher.cancel()
+            watch.stop()
 
     async def _serve(self, request: ASGIRequest, send: Send) -> None:
         response: Any
@@ -83,12 +87,13 @@ class SlimHandler:
 
     async def _answer(self, request: ASGIRequest) -> Any:
         path = request.path_info
-        view, parameters = self._views.get(path), {}
+        method = str(request.method)
+        view, parameters = self._views.get((method, path)), {}
         if view is None:
             match = get_resolver().resolve(path)
             view, parameters = match.func, match.kwargs
-            if not parameters:  # a fixed path always leads to the same view, and there are only so many
-                self._views[path] = view
+            if not parameters and method in _METHODS:  # fixed: always the same view, and there are only so many
+                view = self._views[method, path] = self._shortcut(view, method)
         answer = view(request, **parameters)
         return await answer if inspect.isawaitable(answer) else answer
 
@@ -130,9 +135,32 @@ def _headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-async def _hung_up(receive: Receive, serving: asyncio.Task[Any] | None) -> None:
-    """Cancel the serving task when the client goes away."""
-    while (await receive())["type"] != "http.disconnect":
-        continue
-    if serving is not None:
-        serving.cancel()
+class Watch:
+    """Cancels the current task when its client goes away.
+
+    It begins to look after a moment only: most requests are over by then, and a task for each would cost them more than
+    their parsing does. A client that left before is noticed at once when it begins.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self.client_gone = False
+        self._receive = receive
+        self._serving = asyncio.current_task()
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._begin)
+
+    def stop(self) -> None:
+        """The request is over."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._look(), name="client-watch")
+
+    async def _look(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            continue
+        if self._serving is not None:
+            self.client_gone = True
+            self._serving.cancel()

@@ -7,10 +7,12 @@ processes.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import psutil
 from ikiro.stack.testing import TestStack
 from tests.harness import ROOT, Gateway, Org, Process, eventually, free_port
 
-ROUNDS, REQUESTS, CONNECTIONS = 5, 4000, 32
+ROUNDS, REQUESTS, CONNECTIONS = 5, 6400, 64
 MEMORIES = 1000
 
 
@@ -29,31 +31,39 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="ikiro-bench-") as place,
         TestStack(Path(place) / "state", durable=True) as stack,
     ):
-        provider, floor = served("provider"), served("constant")
+        upstream, bare = provider(), floor()
         product = Gateway(
             stack.env,
-            IKIRO_OPENAI_BASE_URL=f"http://127.0.0.1:{provider.port}/v1",
+            IKIRO_OPENAI_BASE_URL=f"http://127.0.0.1:{upstream.port}/v1",
             DJANGO_SETTINGS_MODULE="ikiro.settings.local",
         )
         try:
             product.prepare()
             product.manage("orgs", "limits", "acme", "rate=1000000000", "calls=1000000000")
             product.start()
-            figures = {**pass_through(product, floor, provider), **chat(product, provider), **memory(product)}
+            figures = {**pass_through(product, bare, upstream), **chat(product, upstream), **memory(product)}
         finally:
             product.stop()
-            provider.stop()
-            floor.stop()
+            upstream.stop()
+            bare.stop()
     print(json.dumps(figures, indent=1))
     return 0
 
 
-def served(name: str) -> Process:
+def floor() -> Process:
+    """The bare application, under the server and options of the product."""
+    options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-proxy-headers"]
+    return _served(lambda port: ["-m", "uvicorn", "tests.bench.apps:constant", "--port", str(port), *options])
+
+
+def provider() -> Process:
+    """The provider behind the gateway."""
+    return _served(lambda port: ["-m", "tests.bench.apps", "--port", str(port)])
+
+
+def _served(arguments: Callable[[int], list[str]]) -> Process:
     port = free_port()
-    process = Process(
-        ["-m", "uvicorn", f"tests.bench.apps:{name}", "--port", str(port), "--loop", "uvloop", "--http", "httptools",
-         "--no-access-log", "--no-proxy-headers", "--log-level", "warning"], dict(psutil.Process().environ()),
-    ).start()  # fmt: skip
+    process = Process(arguments(port), dict(os.environ)).start()
     process.port = port
     eventually(lambda: httpx.post(f"http://127.0.0.1:{port}/v1/chat/completions", content=b"{}").status_code == 200)
     return process
@@ -89,22 +99,22 @@ def median(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
 
 
-def pass_through(product: Gateway, floor: Process, provider: Process) -> dict[str, Any]:
+def pass_through(product: Gateway, bare: Process, upstream: Process) -> dict[str, Any]:
     body = {"model": "openai/bench", "messages": [{"role": "user", "content": "hello " * 50}]}
     url, key = f"{product.base_url}/v1/chat/completions", product.acme.api_key
     load(url, body, key, requests=500)
-    ours, bare, rps = [], [], []
+    ours, least, rps = [], [], []
     for _ in range(ROUNDS):
-        bare.append(cpu_us(floor, f"http://127.0.0.1:{floor.port}/", body, requests=5 * REQUESTS)[0])
+        least.append(cpu_us(bare, f"http://127.0.0.1:{bare.port}/", body, requests=5 * REQUESTS)[0])
         used, result = cpu_us(product.web, url, body, key)
         ours.append(used)
         rps.append(result["rps"])
-    direct = load(f"http://127.0.0.1:{provider.port}/v1/chat/completions", body, requests=500, connections=1)
+    direct = load(f"http://127.0.0.1:{upstream.port}/v1/chat/completions", body, requests=500, connections=1)
     through = load(url, body, key, requests=500, connections=1)
     return {
-        "bare_cpu_us": round(median(bare), 1),
+        "bare_cpu_us": round(median(least), 1),
         "pass_through_cpu_us": round(median(ours), 1),
-        "pass_through_ratio": round(median(ours) / median(bare), 2),
+        "pass_through_ratio": round(median(ours) / median(least), 2),
         "pass_through_rps": median(rps),
         "pass_through_added_p50_ms": round(through["p50_ms"] - direct["p50_ms"], 3),
     }
@@ -130,7 +140,7 @@ def remember(org: Org, subject: str, count: int) -> None:
                 raise SystemExit(answer.text[:500])
 
 
-def chat(product: Gateway, provider: Process) -> dict[str, Any]:
+def chat(product: Gateway, upstream: Process) -> dict[str, Any]:
     remember(product.acme, "bench", MEMORIES)
     body = {
         "model": "openai/bench", "persona_id": "brand-default", "subject_id": "bench",
@@ -138,7 +148,7 @@ def chat(product: Gateway, provider: Process) -> dict[str, Any]:
     }  # fmt: skip
     url = f"{product.base_url}/v1/chat"
     load(url, body, product.acme.api_key, requests=50, connections=1)
-    direct = load(f"http://127.0.0.1:{provider.port}/v1/chat/completions", body, requests=300, connections=1)
+    direct = load(f"http://127.0.0.1:{upstream.port}/v1/chat/completions", body, requests=300, connections=1)
     through = load(url, body, product.acme.api_key, requests=300, connections=1)
     return {
         "chat_added_p50_ms": round(through["p50_ms"] - direct["p50_ms"], 2),

@@ -91,7 +91,9 @@ class Response:
         """The whole body. Raises UpstreamBroken when it has more than ``limit`` bytes (default: the call's limit)."""
         if limit is not None:
             self._limit = min(self._limit, self._taken + limit)
-        parts = [data async for data in self.chunks()]
+        parts = []  # not ``async for``: the loop books every async generator, which costs more than joining
+        while (data := await self.next_chunk()) is not None:
+            parts.append(data)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _wait(self) -> None:

@@ -64,21 +64,26 @@ class Peeked(Generic[T]):
     iterate once.
     """
 
-    def __init__(self, first: T, rest: AsyncGenerator[T, None]) -> None:
+    def __init__(self, first: T, rest: AsyncGenerator[T, None] | None) -> None:
         self._first: T | None = first
-        self._rest = rest
+        self._rest = rest  # None: the first piece is the whole
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
         first, self._first = self._first, None
-        return first if first is not None else await anext(self._rest)
+        if first is not None:
+            return first
+        if self._rest is None:
+            raise StopAsyncIteration
+        return await anext(self._rest)
 
     async def aclose(self) -> None:
         """Let go of the upstream. Safe to call twice and after the end."""
         self._first = None
-        await self._rest.aclose()
+        if self._rest is not None:
+            await self._rest.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,7 +118,7 @@ class Forwarded(Peeked[bytes]):
     status = 200
 
     def __init__(
-        self, first: bytes, rest: AsyncGenerator[bytes, None], headers: Mapping[str, str], tally: Tally
+        self, first: bytes, rest: AsyncGenerator[bytes, None] | None, headers: Mapping[str, str], tally: Tally
     ) -> None:
         super().__init__(first, rest)
         self.headers, self._tally = headers, tally

@@ -49,9 +49,10 @@ class OpenAIWire:
         """See ``Provider.forward``. The answer's first frame has been looked at before this returns."""
         sent, asked = splice(body, model=model, stream=stream)
         tally = Tally()
-        pieces = self._piped(sent, model, tally, asked) if stream else self._whole(sent, model, tally)
-        kind = "text/event-stream" if stream else "application/json"
-        return Forwarded(await first_of(pieces), pieces, {"content-type": kind}, tally)
+        if not stream:
+            return Forwarded(await self._whole(sent, model, tally), None, {"content-type": "application/json"}, tally)
+        pieces = self._piped(sent, model, tally, asked)
+        return Forwarded(await first_of(pieces), pieces, {"content-type": "text/event-stream"}, tally)
 
     def _call(self, body: bytes, *, stream: bool) -> egress.open:
         headers = self._headers | {"accept": "text/event-stream" if stream else "application/json"}
@@ -116,13 +117,13 @@ class OpenAIWire:
             raise refusals.not_json(self.name)
         return answer.delta()
 
-    async def _whole(self, body: bytes, model: str, tally: Tally) -> AsyncGenerator[bytes, None]:
+    async def _whole(self, body: bytes, model: str, tally: Tally) -> bytes:
         async with self._call(body, stream=False) as response:
             await self._checked(response, model)
             data = await response.read()
         tally.usage = usage_of(self.name, data)
         tally.finished = True
-        yield data
+        return data
 
     async def _piped(self, body: bytes, model: str, tally: Tally, asked: bool) -> AsyncGenerator[bytes, None]:
         filtered, held = StreamFilter(self.name, show_usage=asked), b""
