@@ -1,6 +1,6 @@
 """What the gateway is compared with: an application that answers a constant, a provider that costs next to nothing.
 
-``tests.bench.apps:constant`` is an ASGI application, the floor under uvicorn. The module run by itself (``--port N``) is
+``tests.bench.apps:constant`` is an application, the floor under uvicorn. The module run by itself (``--port N``) is
 the provider: every request gets the same completion in one packet, so that what is measured is not its own work.
 """
 
