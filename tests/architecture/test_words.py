@@ -64,6 +64,6 @@ def test_machine_paths__planted__are_found(text: str) -> None:
     assert list(machine_paths(text)) == [1]
 
 
-@pytest.mark.parametrize("text", ["/v1/work/items", "https://example.com/home/page", "~/work/x", "gateway/work/a"])
+@pytest.mark.parametrize("text", ["/v1/farm/items", "https://example.com/home/page", "~/farm/x", "gateway/farm/a"])
 def test_machine_paths__harmless__are_not(text: str) -> None:
     assert list(machine_paths(text)) == []
