@@ -19,6 +19,8 @@ async def authenticate(token: str) -> Principal:
     parsed = tokens.parse(token)
     if parsed is None:
         raise Unauthenticated(f"This is not an API key: its shape or checksum is wrong. {_NEXT}", code="key_malformed")
+    if directory.version < 0:
+        await directory.load()  # the first requests of a process wait for its first load instead of being sent away
     directory.require_fresh()
     key = directory.key(parsed.public) or await directory.find_missing(parsed.public)
     if key is None:
