@@ -174,12 +174,18 @@ def test_directory__never_loaded_or_behind_too_long__decides_nothing(acme, monke
     snapshot = Directory()
     monkeypatch.setattr(authentication, "directory", snapshot)
     secret = make(acme).secret
-    with pytest.raises(Unavailable) as unknown:
+
+    async def away() -> None:
+        raise Unavailable("The database is not reachable.", code="database_unavailable")
+
+    monkeypatch.setattr(snapshot, "load", away)
+    with pytest.raises(Unavailable) as never_loaded:
         asyncio.run(authentication.authenticate(secret))
-    assert unknown.value.code == "directory_stale"
+    assert never_loaded.value.code == "database_unavailable"
     snapshot.version, snapshot._behind_since = 5, -1e9
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as behind:
         asyncio.run(authentication.authenticate(secret))
+    assert behind.value.code == "directory_stale"
 
 
 def test_touch__times_out_of_order__only_moves_forward_and_leaves_others_alone(acme, globex) -> None:
