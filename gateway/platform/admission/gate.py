@@ -13,7 +13,6 @@ from uuid import UUID
 
 from django.conf import settings
 
-from gateway.core import ids
 from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError, Unavailable
 from gateway.core.valkey import Valkey, connection
@@ -159,7 +158,3 @@ async def close() -> None:
     global _store
     await store().close()
     _store = None
-
-
-def public_request_id(request_id: UUID) -> str:
-    return ids.public("req", request_id)
