@@ -21,6 +21,7 @@ from ikiro.stack.processes import holders, is_alive, send, wait_until
 RETRY_SECONDS = 15.0  # a killed server's backends and pid file may linger this long
 READY_SECONDS = 60.0  # includes crash recovery
 STOP_SECONDS = 30.0
+ANSWER_SECONDS = 5.0  # a server that takes longer to answer SELECT 1 is not adopted
 
 # Sized for a laptop: the whole product stays under 700 MB. 60 connections are one web process (12), a worker (5),
 # the scheduler (1), `direct` ones, and room for a second web process, psql and a backup.
@@ -136,10 +137,18 @@ class Postgres:
         wait_until(lambda: not holders(self.data, program="postgres"), timeout=10)
         self._reap()
 
-    def psql(self, sql: str, *, database: str = DATABASE) -> str:
-        """Run SQL through psql as the owner; unaligned tuples. Raises StackError with psql's message."""
+    def psql(self, sql: str, *, database: str = DATABASE, timeout: float | None = None) -> str:
+        """Run SQL through psql as the owner; unaligned tuples. Raises StackError with psql's message.
+
+        ``timeout`` (seconds) ends a psql that gets no answer; without it, it waits.
+        """
         command = [*self.client("psql", database=database), "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-c", sql]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=client_environment())
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, env=client_environment(), timeout=timeout
+            )
+        except subprocess.TimeoutExpired:
+            raise StackError(f"psql: no answer within {timeout} s") from None
         if done.returncode != 0:
             raise StackError(f"psql: {done.stderr.strip()}")
         return done.stdout.strip()
@@ -150,11 +159,18 @@ class Postgres:
 
     def _adopt(self) -> bool:
         lines = self._pid_file()
-        if self.pid is None or not self.ready() or lines[4].strip() != str(self.runtime):
+        if self.pid is None or not self.ready() or lines[4].strip() != str(self.runtime) or not self._answers():
             return False
         if self._process is not None and self._process.poll() is not None:
             self._process = None  # ours has ended; somebody else's runs
         return True
+
+    def _answers(self) -> bool:
+        """Whether a query is answered: a server just killed still has its pid and its pid file, but forks no backend."""
+        try:
+            return self.psql("SELECT 1", timeout=ANSWER_SECONDS) == "1"
+        except StackError:
+            return False
 
     def _clear_leftovers(self) -> None:
         """Wait for a dying server, end orphaned backends, and remove a pid file that names nobody alive."""

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,20 @@ def test_postgres__pid_file_names_a_stranger__is_not_taken_for_the_server(stack:
     stack.postgres.start()
     assert stack.postgres.psql("SELECT 1") == "1"
     assert is_alive(os.getpid())
+
+
+def test_postgres__killed_but_not_yet_gone__is_not_adopted(stack: TestStack) -> None:
+    pid = stack.postgres.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)  # as a killed server looks until the kernel has ended it: pid and file, no answers
+    second = Postgres(data=stack.postgres.data, runtime=stack.places.runtime, log=stack.postgres.log)
+    threading.Timer(0.5, os.kill, (pid, signal.SIGKILL)).start()
+    second.start()
+    try:
+        assert second.pid not in {None, pid}
+        assert second.psql("SELECT 1") == "1"
+    finally:
+        second.stop()
 
 
 def test_postgres__already_running__is_adopted(stack: TestStack) -> None:
