@@ -7,6 +7,7 @@ the same way, so that no slice can forget a step.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,7 +21,8 @@ KB, MB = 1024, 1024 * 1024
 
 
 class Scope(StrEnum):
-    """The API scopes a key may be narrowed to. ``None`` on a key means all of them."""
+    """What a caller may be allowed. A key may be narrowed to some (``None`` on a key means all that a key can have);
+    a person has those of their role (``tenants.people.roles``)."""
 
     CHAT = "chat"
     MEMORIES_READ = "memories:read"
@@ -36,6 +38,12 @@ class Scope(StrEnum):
     REQUESTS_READ = "requests:read"
     AUDIT_READ = "audit:read"
     OPERATIONS = "operations"
+    MEMBERS_READ = "members:read"
+    MEMBERS_WRITE = "members:write"
+    PROVIDERS_READ = "providers:read"
+    PROVIDERS_WRITE = "providers:write"
+    ORGANIZATION_WRITE = "organization:write"
+    SSO_WRITE = "sso:write"
 
 
 class Body(StrEnum):
@@ -60,9 +68,10 @@ class Metering(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One operation's declaration. ``scope=None`` means any valid key; ``public`` needs no key at all (health,
-    documents); ``surface`` names the dialect when it is not the router's own; ``raw`` operations read the request
-    themselves, so Ninja need not parse anything for them."""
+    """One operation's declaration. ``scope=None`` means any valid caller; ``public`` needs no key at all (health,
+    documents); ``account`` is for a person's own affairs: it needs a user token, which may name no organization;
+    ``surface`` names the dialect when it is not the router's own; ``raw`` operations read the request themselves, so
+    Ninja need not parse anything for them."""
 
     scope: Scope | None
     flag: str | None = "enable_gateway_api"
@@ -71,6 +80,7 @@ class Endpoint:
     public: bool = False
     surface: str | None = None
     raw: bool = False
+    account: bool = False
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -85,11 +95,13 @@ def endpoint(
     public: bool = False,
     surface: str | None = None,
     raw: bool = False,
+    account: bool = False,
 ) -> Callable[[_F], _F]:
     """Declare a Ninja operation to the spine. Goes directly above ``async def``, below the router's decorator."""
 
     def mark(view: _F) -> _F:
-        view.__endpoint__ = Endpoint(scope, flag, metering, body, public, surface, raw)  # type: ignore[attr-defined]
+        given = Endpoint(scope, flag, metering, body, public, surface, raw, account)
+        view.__endpoint__ = given  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -104,7 +116,8 @@ def declared(view: Callable[..., Any]) -> Endpoint | None:
 class Call:
     """One request on its way through the spine. Every surface makes exactly one and hands it down.
 
-    ``principal`` is a ``tenants.types.Principal``; ``admission`` is what ``platform.admission`` returned;
+    ``principal`` is a ``tenants.types.Principal``, or None where an ``account`` (``tenants.types.Account``) calls for
+    itself; ``admission`` is what ``platform.admission`` returned; ``failure`` is the error that was answered;
     ``decisions`` collects the decision record in order, one JSON-able dict per stage, without any content of the
     caller.
     """
@@ -112,14 +125,19 @@ class Call:
     request_id: UUID
     surface: str
     principal: Any = None
+    account: Any = None
     admission: Any = None
     decisions: list[dict[str, Any]] = field(default_factory=list)
     reads: list[dict[str, Any]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    failure: Any = None
+    began: float = field(default_factory=time.monotonic)
 
     def decided(self, stage: str, verdict: str, **facts: Any) -> None:
-        """Add one line to the decision record: ``verdict`` is ``ok``, ``refused`` or ``degraded``."""
-        self.decisions.append({"stage": stage, "verdict": verdict, **facts})
+        """Add one line to the decision record: ``verdict`` is ``ok``, ``refused`` or ``degraded``; ``at_ms`` counts
+        from the request's arrival."""
+        at_ms = round((time.monotonic() - self.began) * 1000, 1)
+        self.decisions.append({"stage": stage, "verdict": verdict, "at_ms": at_ms, **facts})
 
     def read(self, action: str, target: str, **facts: Any) -> None:
         """Note a read of memory or content; it reaches the audit through the usage stream when the call settles."""

@@ -9,6 +9,7 @@ measured.
 
 from __future__ import annotations
 
+from gateway.core.egress.check import check
 from gateway.core.egress.client import Response, Timeouts, open  # noqa: A004  (read as egress.open)
 from gateway.core.egress.errors import ConnectFailed, EgressRefused, UpstreamBroken, UpstreamStalled, UpstreamTimeout
 from gateway.core.egress.pool import close_pool
@@ -21,6 +22,7 @@ __all__ = [
     "UpstreamBroken",
     "UpstreamStalled",
     "UpstreamTimeout",
+    "check",
     "close_pool",
     "open",
 ]

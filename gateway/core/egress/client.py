@@ -42,6 +42,8 @@ class Response:
     ) -> None:
         self._connection, self._exchange = connection, exchange
         self._timeouts, self._started, self._limit = timeouts, started, limit
+        # May be changed while the answer runs: a model thinks longer before its first word than between later ones.
+        self.stall = timeouts.stall
         self._taken = 0
         self._late = False
 
@@ -100,7 +102,7 @@ class Response:
         loop = asyncio.get_running_loop()
         limits, now = self._timeouts, loop.time()
         first = not self._taken
-        local = self._started + limits.first_byte if first else now + limits.stall
+        local = self._started + limits.first_byte if first else now + self.stall
         deadline = min(local, self._started + limits.total)
         self._late = False
         waiter = self._exchange.waiter = loop.create_future()
@@ -116,7 +118,7 @@ class Response:
             raise UpstreamTimeout(f"The upstream took longer than {limits.total:g} s.")
         if first:
             raise UpstreamTimeout(f"The upstream sent nothing for {limits.first_byte:g} s.")
-        raise UpstreamStalled(f"The upstream fell silent for {limits.stall:g} s in the middle of its answer.")
+        raise UpstreamStalled(f"The upstream fell silent for {self.stall:g} s in the middle of its answer.")
 
     def _expire(self) -> None:
         exchange = self._exchange

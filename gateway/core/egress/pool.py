@@ -48,7 +48,7 @@ class Pool:
 
     def __init__(self, allowance: Allowance) -> None:
         self._idle: dict[Key, list[Connection]] = {}
-        self._resolver = Resolver(allowance)
+        self.resolver = Resolver(allowance)
 
     async def acquire(self, target: Target, *, trusted: bool, connect_s: float, fresh: bool = False) -> Lease:
         """A warm connection, or a new one. Raises EgressRefused or ConnectFailed."""
@@ -70,7 +70,7 @@ class Pool:
             raise ConnectFailed(f"Connecting to {target.authority!r} took longer than {connect_s:g} s.") from None
 
     async def _connect(self, target: Target, *, trusted: bool, connect_s: float) -> Connection:
-        addresses = await self._resolver.addresses(target.host, trusted=trusted)
+        addresses = await self.resolver.addresses(target.host, trusted=trusted)
         problem = "no address"
         for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             try:
@@ -135,12 +135,13 @@ def current_pool() -> Pool:
     """The running loop's pool. ``IKIRO_EGRESS_ALLOW`` is read when the pool is made."""
     global _latest
     loop = asyncio.get_running_loop()
-    if _latest is None or _latest[0] is not loop:
+    latest = _latest  # read once: another thread's loop may put its own there at any moment
+    if latest is None or latest[0] is not loop:
         pool = _pools.get(loop)
         if pool is None:
             pool = _pools[loop] = Pool(parse_allowance(settings.IKIRO_EGRESS_ALLOW))
-        _latest = loop, pool
-    return _latest[1]
+        latest = _latest = loop, pool
+    return latest[1]
 
 
 async def close_pool() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import weakref
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 from gateway.core.egress.addresses import Address, Allowance, parse_address, why_denied
@@ -40,6 +41,10 @@ class Resolver:
                 if why is not None and not self._allowance.address(address):
                     raise EgressRefused(f"{host!r} leads to an address that is not public ({why}).")
         return found
+
+    def allows(self, host: str, addresses: Iterable[Address]) -> bool:
+        """Whether the operator has named this host, or the networks of all its addresses, in IKIRO_EGRESS_ALLOW."""
+        return self._allowance.host(host) or all(self._allowance.address(address) for address in addresses)
 
     async def _lookup(self, host: str) -> tuple[Address, ...]:
         found = self._fresh(host)
