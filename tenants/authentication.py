@@ -1,27 +1,63 @@
-"""From the text of a key to a Principal, without I/O for every key this worker knows."""
+"""From the text of a key or a user token to who is calling, without I/O for everybody this worker knows."""
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID
 
 from gateway.core import clock
 from gateway.core.errors import Forbidden, Unauthenticated, Unavailable
-from tenants import tokens
+from tenants import tokens, usertokens
 from tenants.directory import directory
-from tenants.types import Principal
+from tenants.people import roles
+from tenants.sso import rule
+from tenants.types import Account, ApiKey, Organization, Principal, Seat, Session
 
+T = TypeVar("T")
+# Longer than a worker takes to learn of a change.
+_JUST_MADE = timedelta(seconds=3)
 _NEXT = "Check the key or make a new one with POST /v1/keys."
 
 
+class KeyRefused(Unauthenticated):
+    """A genuine key that no longer works. ``key`` says whose log may know of it; nothing of it is shown."""
+
+    def __init__(self, detail: str, *, key: ApiKey, **kwargs: Any) -> None:
+        super().__init__(detail, **kwargs)
+        self.key = key
+
+
 async def authenticate(token: str) -> Principal:
-    """Who holds this key. Raises Unauthenticated (with the reason as code), Forbidden for a suspended organization,
-    Unavailable when it cannot be decided."""
+    """Who calls for which organization. Raises Unauthenticated (with the reason as code), Forbidden for a suspended
+    organization, one that is not the person's, or none at all; Unavailable when it cannot be decided."""
+    if token.startswith(usertokens.PREFIX):
+        return await _member(token)
+    key = await _key(token)
+    return Principal(await _usable(key.org_id), key)
+
+
+async def authenticate_account(token: str) -> Account:
+    """The person behind a user token, whatever organization it names. Raises Unauthenticated, Unavailable."""
+    return (await _person(token))[0]
+
+
+def recognise(text: str) -> ApiKey | None:
+    """The genuine key that this text is, as far as this worker knows; for whoever found one where none belongs."""
+    parsed = tokens.parse(text)
+    key = directory.key(parsed.public) if parsed is not None else None
+    if parsed is None or key is None or not hmac.compare_digest(key.secret_sha256, parsed.sha256):
+        return None
+    return key
+
+
+async def _key(token: str) -> ApiKey:
     parsed = tokens.parse(token)
     if parsed is None:
         raise Unauthenticated(f"This is not an API key: its shape or checksum is wrong. {_NEXT}", code="key_malformed")
-    if directory.version < 0:
-        await directory.load()  # the first requests of a process wait for its first load instead of being sent away
-    directory.require_fresh()
+    await _ready()
     key = directory.key(parsed.public) or await directory.find_missing(parsed.public)
     if key is None:
         raise Unauthenticated(f"No such key. {_NEXT}", code="key_unknown")
@@ -30,14 +66,72 @@ async def authenticate(token: str) -> Principal:
         if key.previous_sha256 is None or not hmac.compare_digest(key.previous_sha256, parsed.sha256):
             raise Unauthenticated(f"No such key. {_NEXT}", code="key_unknown")
         if not within_grace:
-            raise Unauthenticated("This secret was rotated and its 24 hours are over.", code="key_expired")
+            raise KeyRefused("This secret was rotated and its time of grace is over.", code="key_expired", key=key)
     if key.revoked_at is not None:
-        raise Unauthenticated("This key was revoked.", code="key_revoked")
+        raise KeyRefused("This key was revoked.", code="key_revoked", key=key)
     if key.expires_at is not None and clock.now() >= key.expires_at:
-        raise Unauthenticated(f"This key expired on {key.expires_at:%Y-%m-%d %H:%M} UTC.", code="key_expired")
-    organization = directory.organization(key.org_id)
+        raise KeyRefused(f"This key expired on {key.expires_at:%Y-%m-%d %H:%M} UTC.", code="key_expired", key=key)
+    return key
+
+
+async def _member(token: str) -> Principal:
+    account, claims = await _person(token)
+    org_id = claims.org_id
+    if org_id is None:
+        raise Forbidden(
+            "This user token names no organization; ask POST /v1/auth/token for one that does.",
+            code="organization_required",
+        )
+    membership = await _found(claims, lambda: directory.membership(claims.user_id, org_id))
+    if membership is None:
+        raise Forbidden("You are not a member of this organization.", code="not_a_member")
+    organization = await _usable(org_id)
+    rule.require(organization, directory.sso(org_id), user_id=claims.user_id, by=claims.sso)
+    seat = Seat(account.person, membership.role, roles.scopes_of(membership.role))
+    return Principal(organization, None, seat, account.session)
+
+
+async def _person(token: str) -> tuple[Account, usertokens.Claims]:
+    claims = usertokens.verify(token)
+    await _ready()
+    if directory.has_ended(claims.sid):
+        raise Unauthenticated("This session was ended; sign in again.", code="session_ended")
+    person = await _found(claims, lambda: directory.person(claims.user_id))
+    if person is None:
+        raise Unauthenticated("This account is not active.", code="account_inactive")
+    if person.tokens_valid_after is not None and claims.issued_at < person.tokens_valid_after:
+        raise Unauthenticated(
+            "This token is older than the account's last change; sign in again.", code="session_ended"
+        )
+    return Account(person, Session(claims.sid, claims.amr, claims.authenticated_at)), claims
+
+
+async def _found(claims: usertokens.Claims, look: Callable[[], T | None]) -> T | None:
+    """What ``look`` finds. Only a token made a moment ago can be ahead of this worker, so only for that one the
+    database is asked as well."""
+    if clock.now() - claims.issued_at < _JUST_MADE:
+        return await directory.find(look)
+    return look()
+
+
+async def _ready() -> None:
+    if directory.version < 0:
+        await directory.load()  # the first requests of a process wait for its first load instead of being sent away
+    directory.require_fresh()
+
+
+async def _usable(org_id: UUID) -> Organization:
+    organization = directory.organization(org_id)
     if organization is None or organization.state != "ready":
+        # Whoever saw it become ready a moment ago must not be told otherwise by a worker that has yet to hear of it.
+        organization = await directory.find(lambda: _ready_one(org_id))
+    if organization is None:
         raise Unavailable("This organization is still being set up.", code="org_not_ready", retry_after=2)
     if organization.suspended_at is not None:
         raise Forbidden("This organization is suspended; ask its operator.", code="org_suspended")
-    return Principal(organization, key)
+    return organization
+
+
+def _ready_one(org_id: UUID) -> Organization | None:
+    organization = directory.organization(org_id)
+    return organization if organization is not None and organization.state == "ready" else None

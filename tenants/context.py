@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 _current: ContextVar[OrgRef | None] = ContextVar("tenant", default=None)
 _executor: ThreadPoolExecutor | None = None
+_accounts: ThreadPoolExecutor | None = None
 _broken_until = 0.0
 _FAIL_FAST_S = 0.5
 
@@ -111,13 +112,27 @@ async def in_public(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
     return await _submit(run)
 
 
-async def _submit(run: Callable[[], T]) -> T:
+async def in_accounts(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a whole request of the account lane on the public schema, in that lane's own few threads: slow sign-ins
+    never stand in the API's way."""
+    global _accounts
+
+    def run() -> T:
+        with public_scope():
+            return work(*args, **kwargs)
+
+    if _accounts is None:
+        _accounts = ThreadPoolExecutor(settings.IKIRO_ACCOUNT_THREADS, thread_name_prefix="accounts")
+    return await _submit(run, _accounts)
+
+
+async def _submit(run: Callable[[], T], executor: ThreadPoolExecutor | None = None) -> T:
     global _executor
     if time.monotonic() < _broken_until:
         raise Unavailable("The database is not reachable; nothing was changed.", code="database_unavailable")
     if _executor is None:
         _executor = ThreadPoolExecutor(settings.IKIRO_DB_THREADS, thread_name_prefix="db")
-    return await asyncio.get_running_loop().run_in_executor(_executor, _guarded, run)
+    return await asyncio.get_running_loop().run_in_executor(executor or _executor, _guarded, run)
 
 
 def _guarded(run: Callable[[], T]) -> T:

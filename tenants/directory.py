@@ -1,4 +1,5 @@
-"""The directory that every worker holds in memory: organizations and keys, kept true by an epoch.
+"""The directory that every worker holds in memory: organizations, keys, people and their memberships, and the sessions
+that ended a moment ago, kept true by an epoch.
 
 Every change to a row of the directory takes the next ``version`` under one advisory lock, so versions become visible
 in order and "everything above N" never misses one. After the commit the new version is announced in Valkey; a worker
@@ -12,42 +13,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
 
-from gateway.core import background
+from gateway.core import background, clock
 from gateway.core.errors import Unavailable
-from gateway.core.valkey import sync_client
 from tenants import selectors
 from tenants.context import in_public
-from tenants.types import ApiKey, Organization
+from tenants.epoch import EPOCH_KEY, announce, next_version
+from tenants.people.sessions import KEPT
+from tenants.sso.types import Rule
+from tenants.types import ApiKey, Membership, Organization, Person
 
-EPOCH_KEY = "directory:epoch"
-_LOCK = 7_021_001
+__all__ = ["EPOCH_KEY", "Directory", "announce", "directory", "next_version"]
+T = TypeVar("T")
 _STALE_AFTER_S = 5.0
 _MISS_PAUSE_S = 0.2
-_ANNOUNCE = """
-local known = tonumber(redis.call('GET', KEYS[1]) or '0')
-if tonumber(ARGV[1]) > known then redis.call('SET', KEYS[1], ARGV[1]) end
-return 1
-"""
-
-
-def next_version() -> int:
-    """The version for a change being made; inside its transaction. Announces itself once that commits."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        cursor.execute("SELECT nextval('public.tenants_directory_version')")
-        version: int = cursor.fetchone()[0]
-    transaction.on_commit(lambda: announce(version), robust=True)
-    return version
-
-
-def announce(version: int) -> None:
-    """Tell every worker that the directory is at least at ``version``."""
-    sync_client(settings.IKIRO_REDIS_URL).eval(_ANNOUNCE, 1, EPOCH_KEY, version)
 
 
 class Directory:
@@ -58,6 +42,10 @@ class Directory:
         self.loads = 0
         self._organizations: dict[UUID, Organization] = {}
         self._keys: dict[str, ApiKey] = {}
+        self._people: dict[UUID, Person] = {}
+        self._memberships: dict[tuple[UUID, UUID], Membership] = {}
+        self._ended: dict[str, datetime] = {}
+        self._sso: dict[UUID, Rule] = {}
         self._behind_since: float | None = None
         self._missed_at = 0.0
         self._loading: asyncio.Task[None] | None = None
@@ -67,6 +55,21 @@ class Directory:
 
     def key(self, public: str) -> ApiKey | None:
         return self._keys.get(public)
+
+    def person(self, user_id: UUID) -> Person | None:
+        """Somebody with an active account."""
+        return self._people.get(user_id)
+
+    def membership(self, user_id: UUID, org_id: UUID) -> Membership | None:
+        return self._memberships.get((user_id, org_id))
+
+    def has_ended(self, sid: str) -> bool:
+        """Whether this session ended while tokens of it may be out."""
+        return sid in self._ended
+
+    def sso(self, org_id: UUID) -> Rule | None:
+        """How sessions must have been opened for this organization."""
+        return self._sso.get(org_id)
 
     def require_fresh(self) -> None:
         """Refuse to decide on a snapshot that is known to be behind for too long, or that was never loaded."""
@@ -87,23 +90,47 @@ class Directory:
             self._organizations[organization.ref.id] = organization
         for key in changed.keys:
             self._keys[key.public] = key
+        for user_id, person in changed.people:
+            if person is not None:
+                self._people[user_id] = person
+            else:
+                self._people.pop(user_id, None)
+        for member, org_id, membership in changed.memberships:
+            if membership is not None:
+                self._memberships[member, org_id] = membership
+            else:
+                self._memberships.pop((member, org_id), None)
+        for rule in changed.sso:
+            self._sso[rule.org_id] = rule
+        if self._ended or changed.ended_sessions:
+            oldest = clock.now() - KEPT
+            self._ended.update(changed.ended_sessions)
+            self._ended = {sid: ended for sid, ended in self._ended.items() if ended > oldest}
         self.version = max(self.version, changed.version)
         self._behind_since = None
         self.loads += 1
 
     async def find_missing(self, public: str) -> ApiKey | None:
-        """A key made a moment ago on another worker: look in the database before refusing, together with all others
+        """A key made a moment ago on another worker."""
+        return await self.find(lambda: self._keys.get(public))
+
+    async def find(self, look: Callable[[], T | None]) -> T | None:
+        """What ``look`` finds here; if it finds nothing, look in the database before refusing, together with all others
         who ask."""
+        found = look()
+        if found is not None:
+            return found
         pause = self._missed_at + _MISS_PAUSE_S - time.monotonic()
         if pause > 0:
             await asyncio.sleep(pause)
         under_way = self._loading is not None and not self._loading.done()
         await self.load()
-        if under_way and public not in self._keys:
-            await self.load()  # the first one may have read before the key was committed
-        if public not in self._keys:
+        if under_way and look() is None:
+            await self.load()  # the first one may have read before the change was committed
+        found = look()
+        if found is None:
             self._missed_at = time.monotonic()
-        return self._keys.get(public)
+        return found
 
     async def follow(self, read_epoch: Callable[[], Awaitable[int]]) -> None:
         """Poll the epoch for ever. The poll interval plus one load bounds how long a revoked key lives."""

@@ -72,7 +72,12 @@ def _ensure_roles() -> None:
             cursor.execute("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s", [role])
             if not cursor.fetchone():
                 cursor.execute(f"CREATE ROLE {role} NOLOGIN")
-            cursor.execute("SELECT pg_catalog.pg_has_role(current_user, %s, 'MEMBER')", [role])
+            # From 16 on, who makes a role without being superuser may hand it out, but not yet switch to it.
+            cursor.execute(
+                "SELECT pg_catalog.pg_has_role(current_user, %s,"
+                " CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END)",
+                [role],
+            )
             if not cursor.fetchone()[0]:
                 cursor.execute(f"GRANT {role} TO current_user")
 

@@ -1,5 +1,5 @@
-"""Writes to API keys: create, rotate with 24 hours of grace, revoke. The secret is in the answer once and nowhere
-else."""
+"""Writes to API keys: create, rotate with a time of grace, end that early, revoke. The secret is in the answer once and
+nowhere else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from gateway.core import clock
+from gateway.core import clock, ids
 from gateway.core.endpoint import Scope
 from gateway.core.errors import BadRequest, Conflict, FieldProblem, NotFound
 from gateway.core.journal import Actor, Change, record
@@ -18,9 +18,11 @@ from tenants import selectors, tokens
 from tenants.context import current
 from tenants.directory import next_version
 from tenants.models import ApiKeyRow
+from tenants.people import roles
 from tenants.types import ApiKey
 
 GRACE = timedelta(hours=24)
+GRACES_S = (0, 3_600, 86_400, 604_800)
 MAX_KEYS = 1_000
 
 
@@ -42,9 +44,11 @@ def create(
     memory_scopes: Sequence[str] | None = None,
     scopes: Sequence[str] | None = None,
     expires_at: datetime | None = None,
+    owner_user_id: UUID | None = None,
     request_id: UUID | None = None,
 ) -> NewKey:
-    """A new key of the organization in scope. Raises BadRequest for an unknown scope or an expiry in the past."""
+    """A new key of the organization in scope. Raises BadRequest for a scope that is unknown or only for people, or an
+    expiry in the past."""
     _check(scopes, expires_at)
     ref = current()
     public = tokens.new_public()
@@ -57,6 +61,7 @@ def create(
             organization_id=ref.id, public=public, name=name, mode=mode, secret_sha256=tokens.sha256(secret),
             persona_ids=_plain(persona_ids), subject_ids=_plain(subject_ids), memory_scopes=_plain(memory_scopes),
             scopes=_plain(scopes), expires_at=expires_at, created_by=str(actor), version=version,
+            owner_user_id=owner_user_id,
         )  # fmt: skip
         key = selectors.to_key(row)
         detail = {"name": name, "mode": mode, "scopes": key.scopes, "personas": key.persona_ids}
@@ -64,20 +69,47 @@ def create(
     return NewKey(key, secret)
 
 
-def rotate(key_id: UUID, *, actor: Actor, request_id: UUID | None = None) -> NewKey:
-    """A new secret for the same key; the old one works for 24 more hours. A secret still in its grace ends at once."""
+def rotate(
+    key_id: UUID,
+    *,
+    actor: Actor,
+    grace: timedelta = GRACE,
+    force: bool = False,
+    request_id: UUID | None = None,
+) -> NewKey:
+    """A new secret for the same key; the old one works for ``grace`` more. Raises Conflict ``rotation_running`` while
+    an older one is in its grace; ``force`` ends that one at once."""
     with transaction.atomic():
         row = _locked(key_id)
+        now = clock.now()
+        running = row.previous_valid_until if row.previous_valid_until and row.previous_valid_until > now else None
+        if running is not None and not force:
+            raise Conflict(
+                f"The last secret still works until {running:%Y-%m-%d %H:%M} UTC. End its grace first, or send force.",
+                code="rotation_running",
+                extra={"old_secret_valid_until": running.isoformat()},
+            )
         secret = tokens.new_secret(row.mode, row.public)
         row.previous_sha256, row.secret_sha256 = row.secret_sha256, tokens.sha256(secret)
-        row.rotated_at = clock.now()
-        row.previous_valid_until = row.rotated_at + GRACE
+        row.rotated_at, row.previous_valid_until = now, now + grace
         row.version = next_version()
         row.save()
         key = selectors.to_key(row)
-        until = row.previous_valid_until.isoformat()
-        record(Change("key.rotated", actor, key.public_id, request_id=request_id, detail={"old_valid_until": until}))
+        detail = {"old_valid_until": row.previous_valid_until.isoformat()}
+        record(Change("key.rotated", actor, key.public_id, request_id=request_id, detail=detail))
     return NewKey(key, secret)
+
+
+def end_grace(key_id: UUID, *, actor: Actor, request_id: UUID | None = None) -> ApiKey:
+    """End the old secret's time of grace now, on every worker within a second. Without one nothing changes."""
+    with transaction.atomic():
+        row = _locked(key_id)
+        now = clock.now()
+        if row.previous_valid_until is not None and row.previous_valid_until > now:
+            row.previous_valid_until, row.version = now, next_version()
+            row.save(update_fields=["previous_valid_until", "version"])
+            record(Change("key.grace_ended", actor, ids.public("key", row.id), request_id=request_id))
+    return selectors.to_key(row)
 
 
 def revoke(key_id: UUID, *, actor: Actor, request_id: UUID | None = None) -> ApiKey:
@@ -116,12 +148,17 @@ def _locked(key_id: UUID, *, revoked_too: bool = False) -> ApiKeyRow:
 
 
 def _check(scopes: Sequence[str] | None, expires_at: datetime | None) -> None:
-    unknown = sorted(set(scopes or ()) - {scope.value for scope in Scope})
+    wanted = set(scopes or ())
+    unknown, personal = sorted(wanted - set(Scope)), sorted(wanted & roles.PERSON_ONLY)
     if unknown:
-        message = f"unknown: {', '.join(unknown)}; choose from {', '.join(Scope)}"
+        message = f"unknown: {', '.join(unknown)}; choose from {', '.join(roles.KEY_SCOPES)}"
         raise BadRequest(
             f"scopes: {message}.", code="unknown_scope", problems=(FieldProblem("#/scopes", "unknown_scope", message),)
         )
+    if personal:
+        message = f"only a signed-in person can have {', '.join(personal)}, never a key"
+        problem = FieldProblem("#/scopes", "scope_not_for_keys", message)
+        raise BadRequest(f"scopes: {message}.", code="scope_not_for_keys", problems=(problem,))
     if expires_at is not None and expires_at <= clock.now():
         problem = FieldProblem("#/expires_at", "in_the_past", "must be in the future")
         raise BadRequest("expires_at must be in the future.", problems=(problem,))

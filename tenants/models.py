@@ -7,13 +7,14 @@ row.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.db import models
+from django.db import models, transaction
 from django_tenants.models import TenantMixin
 
 from gateway.core import clock, ids
+from tenants.epoch import next_version
 
 
 class OrganizationRow(TenantMixin):
@@ -38,6 +39,7 @@ class OrganizationRow(TenantMixin):
     limits = models.JSONField(default=dict)
     graph_hash = models.CharField(max_length=64, blank=True, default="")
     version = models.BigIntegerField(default=0, db_index=True)
+    created_by_user_id = models.UUIDField(null=True, db_index=True)
     created_at = models.DateTimeField(default=clock.now)
     touched_at = models.DateTimeField(default=clock.now)
 
@@ -58,14 +60,20 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
+    """A person. ``tokens_valid_after`` ends every user token made before it (a new password, a deleted account)."""
+
     id = models.UUIDField(primary_key=True, default=ids.uuid7)
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120, blank=True, default="")
     is_active = models.BooleanField(default=True)
+    tokens_valid_after = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True)
+    version = models.BigIntegerField(default=0, db_default=0, db_index=True)
     created_at = models.DateTimeField(default=clock.now)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
+    _KNOWN_TO_WORKERS: ClassVar[frozenset[str]] = frozenset({"email", "name", "is_active", "tokens_valid_after"})
     objects = UserManager()
 
     class Meta:
@@ -75,8 +83,22 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.email
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; what workers hold of a person takes the directory's next version, whoever changes it."""
+        fields = kwargs.get("update_fields")
+        if fields is not None and not self._KNOWN_TO_WORKERS.intersection(fields):
+            super().save(*args, **kwargs)
+            return
+        if fields is not None:
+            kwargs["update_fields"] = [*fields, "version"]
+        with transaction.atomic():
+            self.version = next_version()
+            super().save(*args, **kwargs)
+
 
 class MembershipRow(models.Model):
+    """A person in an organization. A removal leaves the row as a tombstone, so that every worker learns of it."""
+
     class Role(models.TextChoices):
         OWNER = "owner"
         ADMIN = "admin"
@@ -89,6 +111,9 @@ class MembershipRow(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     organization = models.ForeignKey(OrganizationRow, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role.choices)
+    removed_at = models.DateTimeField(null=True)
+    last_seen_at = models.DateTimeField(null=True)
+    version = models.BigIntegerField(default=0, db_default=0, db_index=True)
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
@@ -121,6 +146,7 @@ class ApiKeyRow(models.Model):
     last_used_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=clock.now)
     created_by = models.CharField(max_length=64)
+    owner_user_id = models.UUIDField(null=True, db_index=True)
     version = models.BigIntegerField(default=0, db_index=True)
 
     class Meta:
@@ -132,6 +158,70 @@ class ApiKeyRow(models.Model):
 
     def __str__(self) -> str:
         return self.public
+
+
+class InvitationRow(models.Model):
+    """An invitation by link. Only the hash of the link's token is stored."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7)
+    organization = models.ForeignKey(
+        OrganizationRow, on_delete=models.CASCADE, related_name="invitations", db_column="org_id"
+    )
+    email = models.EmailField()
+    role = models.CharField(max_length=20, choices=MembershipRow.Role.choices)
+    token_sha256 = models.BinaryField(unique=True)
+    invited_by_user_id = models.UUIDField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        app_label = "tenants"
+        db_table = "tenants_invitation"
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["organization", "id"], name="tenants_invitation_by_org"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.organization_id}"
+
+
+class EndedSessionRow(models.Model):
+    """A session that ended while its user tokens may still be out. ``sid`` is what the tokens carry, never the key."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7)
+    sid = models.CharField(max_length=32, unique=True)
+    user_id = models.UUIDField(null=True)
+    ended_at = models.DateTimeField(default=clock.now)
+    version = models.BigIntegerField(default=0, db_default=0, db_index=True)
+
+    class Meta:
+        app_label = "tenants"
+        db_table = "tenants_ended_session"
+
+    def __str__(self) -> str:
+        return self.sid
+
+
+class SignInRow(models.Model):
+    """That a session was used for an organization, so that its audit log says so once."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7)
+    sid = models.CharField(max_length=32)
+    organization = models.ForeignKey(OrganizationRow, on_delete=models.CASCADE, db_column="org_id")
+    user_id = models.UUIDField()
+    created_at = models.DateTimeField(default=clock.now, db_index=True)
+
+    class Meta:
+        app_label = "tenants"
+        db_table = "tenants_sign_in"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["sid", "organization"], name="tenants_sign_in_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.organization_id}"
 
 
 class SchemaTemplate(models.Model):

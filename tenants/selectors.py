@@ -3,43 +3,77 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q
 
+from gateway.core import clock, ids
 from gateway.core.errors import NotFound
 from gateway.core.pagination import Page, page
-from tenants.models import ApiKeyRow, OrganizationRow
-from tenants.types import ApiKey, Organization, OrgRef
+from tenants.models import ApiKeyRow, EndedSessionRow, MembershipRow, OrganizationRow, User
+from tenants.people.sessions import KEPT
+from tenants.sso.selectors import rules_since
+from tenants.sso.types import Rule
+from tenants.types import ApiKey, Membership, Organization, OrgRef, Person
 
 
 @dataclass(frozen=True, slots=True)
 class DirectoryChanges:
-    """All organizations and keys above a version, and the version they bring the reader to."""
+    """All of the directory above a version, and the version it brings the reader to.
+
+    None in place of a person is an account that is no longer active; in place of a membership, one that ended.
+    """
 
     version: int
     organizations: tuple[Organization, ...]
     keys: tuple[ApiKey, ...]
+    people: tuple[tuple[UUID, Person | None], ...]
+    memberships: tuple[tuple[UUID, UUID, Membership | None], ...]
+    ended_sessions: tuple[tuple[str, datetime], ...]
+    sso: tuple[Rule, ...]
+
+
+_VERSIONED = ("organization", "api_key", "user", "membership", "ended_session", "sso_connection")
+_REACHED = "SELECT greatest({})".format(
+    ", ".join(f"(SELECT coalesce(max(version), 0) FROM public.tenants_{table})" for table in _VERSIONED)  # noqa: S608
+)
 
 
 def directory_since(version: int) -> DirectoryChanges:
     """What changed after ``version``; everything for -1. Reads the target version first, so nothing is skipped."""
     reached = directory_version()
+    people = User.objects.filter(version__gt=version)
+    memberships = MembershipRow.objects.filter(version__gt=version)
+    ended = EndedSessionRow.objects.filter(version__gt=version, ended_at__gt=clock.now() - KEPT)
+    if version < 0:  # who is not there yet need not be taken out
+        people, memberships = people.filter(is_active=True), memberships.filter(removed_at=None)
     return DirectoryChanges(
         reached,
         tuple(to_organization(row) for row in OrganizationRow.objects.filter(version__gt=version)),
         tuple(to_key(row) for row in ApiKeyRow.objects.filter(version__gt=version)),
+        tuple(
+            (user_id, Person(user_id, email, name, after, created_at) if active else None)
+            for user_id, email, name, after, created_at, active in people.values_list(
+                "id", "email", "name", "tokens_valid_after", "created_at", "is_active"
+            )
+        ),
+        tuple(
+            (user_id, org_id, None if removed_at else Membership(user_id, org_id, role))
+            for user_id, org_id, role, removed_at in memberships.values_list(
+                "user_id", "organization_id", "role", "removed_at"
+            )
+        ),
+        tuple(ended.values_list("sid", "ended_at")),
+        rules_since(version),
     )
 
 
 def directory_version() -> int:
     """The highest version that is committed."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT greatest((SELECT coalesce(max(version), 0) FROM public.tenants_organization),"
-            " (SELECT coalesce(max(version), 0) FROM public.tenants_api_key))"
-        )
+        cursor.execute(_REACHED)
         reached: int = cursor.fetchone()[0]
     return reached
 
@@ -48,6 +82,12 @@ def organization(org_id: UUID) -> Organization | None:
     """One organization by id, in any state."""
     row = OrganizationRow.objects.filter(pk=org_id).first()
     return to_organization(row) if row else None
+
+
+def signed_up_at(ref: OrgRef) -> datetime | None:
+    """When the person who made the organization signed up; None for one that the operator made."""
+    maker = OrganizationRow.objects.filter(pk=ref.id).values_list("created_by_user_id", flat=True).first()
+    return User.objects.filter(pk=maker).values_list("created_at", flat=True).first() if maker else None
 
 
 def organization_by_slug(slug: str) -> Organization:
@@ -64,12 +104,38 @@ def organizations(*, state: str | None = None) -> tuple[Organization, ...]:
     return tuple(to_organization(row) for row in (rows.filter(state=state) if state else rows))
 
 
-def keys_page(ref: OrgRef, *, limit: int, after: UUID | None) -> Page[ApiKey]:
-    """One organization's keys, newest first."""
+def keys_page(
+    ref: OrgRef, *, limit: int, after: UUID | None, state: str | None = None, query: str | None = None
+) -> Page[ApiKey]:
+    """One organization's keys, newest first; ``query`` is part of a name, or of a key up to its secret."""
     rows = ApiKeyRow.objects.filter(organization_id=ref.id).order_by("-id")
+    if state is not None:
+        rows = rows.filter(_in_state(state))
+    if query:
+        public = query.removeprefix("ik_live_").removeprefix("ik_test_").partition("_")[0]
+        rows = rows.filter(Q(name__icontains=query) | Q(public__startswith=public))
     if after:
         rows = rows.filter(Q(id__lt=after))
     return page([to_key(row) for row in rows[: limit + 1]], limit)
+
+
+def _in_state(state: str) -> Q:
+    """``ApiKey.state_at`` as a condition."""
+    now = clock.now()
+    expired, rotating = Q(expires_at__lte=now), Q(previous_valid_until__gt=now)
+    alive = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
+    return {
+        "revoked": Q(revoked_at__isnull=False),
+        "expired": Q(revoked_at=None) & expired,
+        "rotating": alive & rotating,
+        "active": alive & (Q(previous_valid_until=None) | Q(previous_valid_until__lte=now)),
+    }[state]
+
+
+def first_key_at(ref: OrgRef) -> datetime | None:
+    """When the organization's first key was made; None while there is none."""
+    rows = ApiKeyRow.objects.filter(organization_id=ref.id).order_by("id")
+    return rows.values_list("created_at", flat=True).first()
 
 
 def key(ref: OrgRef, key_id: UUID) -> ApiKey:
@@ -78,6 +144,12 @@ def key(ref: OrgRef, key_id: UUID) -> ApiKey:
     if row is None:
         raise NotFound("There is no such key.", code="key_not_found")
     return to_key(row)
+
+
+def keys_owned(ref: OrgRef, user_id: UUID) -> list[str]:
+    """The public ids of the keys that a person answers for in this organization, revoked ones too."""
+    rows = ApiKeyRow.objects.filter(organization_id=ref.id, owner_user_id=user_id)
+    return [ids.public("key", key_id) for key_id in rows.values_list("id", flat=True)]
 
 
 def to_organization(row: OrganizationRow) -> Organization:
@@ -120,4 +192,5 @@ def to_key(row: ApiKeyRow) -> ApiKey:
         version=row.version,
         secret_sha256=bytes(row.secret_sha256),
         previous_sha256=bytes(row.previous_sha256) if row.previous_sha256 else None,
+        owner_user_id=row.owner_user_id,
     )

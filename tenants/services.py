@@ -7,6 +7,7 @@ import re
 from typing import Any
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
 
 from gateway.core import clock, ids
@@ -15,7 +16,8 @@ from gateway.core.journal import Actor, Change, record
 from tenants import plans, selectors
 from tenants.context import scope
 from tenants.directory import next_version
-from tenants.models import MembershipRow, OrganizationRow, User
+from tenants.models import OrganizationRow, User
+from tenants.people import members
 from tenants.types import Organization, OrgRef
 
 _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -51,7 +53,12 @@ RESERVED = frozenset(
 
 
 def organization_create(
-    *, slug: str, name: str, plan: str = "free", flags: dict[str, Any] | None = None
+    *,
+    slug: str,
+    name: str,
+    plan: str = "free",
+    flags: dict[str, Any] | None = None,
+    created_by_user_id: UUID | None = None,
 ) -> Organization:
     """Register an organization in state ``provisioning``; ``provisioning.send`` or ``provisioning.run`` then builds it.
 
@@ -66,7 +73,7 @@ def organization_create(
         with transaction.atomic():
             row = OrganizationRow(
                 id=org_id, schema_name=f"t_{ids.base32(org_id)}", slug=slug, name=name.strip(), plan=plan,
-                flags=flags or {}, version=next_version(),
+                flags=flags or {}, version=next_version(), created_by_user_id=created_by_user_id,
             )  # fmt: skip
             row.save()
     except IntegrityError:
@@ -127,11 +134,20 @@ def resume(ref: OrgRef, *, actor: Actor) -> Organization:
 
 def member_add(ref: OrgRef, *, email: str, password: str, role: str) -> UUID:
     """Make sure that this person exists and belongs to the organization; returns the user id. The password is set on
-    creation only."""
+    creation only. The operator vouches for the address, so nobody is asked to prove it."""
     with transaction.atomic():
         user = User.objects.filter(email=email.lower()).first() or User.objects.create_user(email, password)
-        MembershipRow.objects.get_or_create(user=user, organization_id=ref.id, defaults={"role": role})
+        EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
+        members.join(ref, user.id, role)
     return user.id
+
+
+def organization_touch(ref: OrgRef) -> None:
+    """Give the organization the next version, inside the transaction of a change that belongs to it: every worker then
+    lets go of what it holds of that organization, within a second. Changes of one organization come one at a time."""
+    row = _locked(ref)
+    row.version = next_version()
+    row.save(update_fields=["version"])
 
 
 def _change(ref: OrgRef, action: str, actor: Actor, values: dict[str, Any]) -> Organization:

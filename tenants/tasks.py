@@ -1,5 +1,6 @@
 """Celery finds the slice's tasks here."""
 
+from tenants.people.mail import send_invitation
 from tenants.provisioning.service import provision
 
-__all__ = ["provision"]
+__all__ = ["provision", "send_invitation"]

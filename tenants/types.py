@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
 from gateway.core import ids
@@ -42,7 +42,12 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One key without its secret. A ``None`` list means no restriction; an empty one allows nothing."""
+    """One key without its secret. A ``None`` list means no restriction; an empty one allows nothing.
+
+    ``owner_user_id`` is the person who answers for it; ``created_by`` never changes.
+    """
+
+    kind: ClassVar[str] = "key"
 
     id: UUID
     org_id: UUID
@@ -63,29 +68,154 @@ class ApiKey:
     version: int
     secret_sha256: bytes = field(repr=False)
     previous_sha256: bytes | None = field(repr=False, default=None)
+    owner_user_id: UUID | None = None
 
     @property
     def public_id(self) -> str:
         return ids.public("key", self.id)
 
+    def state_at(self, now: datetime) -> str:
+        """``revoked``, ``expired``, ``rotating`` (the secret before still works) or ``active``."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and self.expires_at <= now:
+            return "expired"
+        grace = self.previous_valid_until
+        return "rotating" if grace is not None and grace > now else "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with an account, as every worker holds them in memory. Only active ones are there."""
+
+    id: UUID
+    email: str
+    name: str
+    tokens_valid_after: datetime | None
+    created_at: datetime
+
+    @property
+    def public_id(self) -> str:
+        return ids.public("usr", self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A person's place in an organization."""
+
+    user_id: UUID
+    org_id: UUID
+    role: str
+
+
+class Grant(Protocol):
+    """What a caller may do, whoever it is: a key or a person. ``None`` means no restriction; ``id`` is for the trail.
+
+    ``kind`` is ``key`` or ``user``.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def public_id(self) -> str: ...
+    @property
+    def scopes(self) -> tuple[str, ...] | None: ...
+    @property
+    def persona_ids(self) -> tuple[str, ...] | None: ...
+    @property
+    def subject_ids(self) -> tuple[str, ...] | None: ...
+    @property
+    def memory_scopes(self) -> tuple[str, ...] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What a person may do in one organization: what their role says, and no narrower than that."""
+
+    kind: ClassVar[str] = "user"
+    persona_ids: ClassVar[tuple[str, ...] | None] = None
+    subject_ids: ClassVar[tuple[str, ...] | None] = None
+    memory_scopes: ClassVar[tuple[str, ...] | None] = None
+
+    person: Person
+    role: str
+    scopes: tuple[str, ...]
+
+    @property
+    def id(self) -> UUID:
+        return self.person.id
+
+    @property
+    def public_id(self) -> str:
+        return self.person.public_id
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A genuine user token's session: how its person proved who they are, and when last."""
+
+    sid: str
+    amr: tuple[str, ...]
+    authenticated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person calling for themselves, not for an organization."""
+
+    person: Person
+    session: Session
+
+    @property
+    def actor(self) -> Actor:
+        return Actor("user", self.person.public_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling: an organization through one of its keys."""
+    """Who is calling for an organization: one of its keys, or one of its people. ``grant`` is what both have alike."""
 
     organization: Organization
-    key: ApiKey
+    key: ApiKey | None
+    seat: Seat | None = None
+    session: Session | None = None
+
+    @property
+    def grant(self) -> Grant:
+        return self.key or self.seat  # type: ignore[return-value]  # one of them is always there
+
+    @property
+    def user(self) -> Person | None:
+        return self.seat.person if self.seat is not None else None
+
+    @property
+    def role(self) -> str | None:
+        return self.seat.role if self.seat is not None else None
 
     @property
     def ref(self) -> OrgRef:
         return self.organization.ref
 
     @property
+    def key_id(self) -> UUID | None:
+        return self.key.id if self.key is not None else None
+
+    @property
+    def user_id(self) -> UUID | None:
+        return self.seat.person.id if self.seat is not None else None
+
+    @property
     def actor(self) -> Actor:
-        return Actor("key", self.key.public_id)
+        if self.key is not None:
+            return Actor("key", self.key.public_id)
+        return Actor("user", self.grant.public_id)
 
     def may_use_persona(self, persona_id: str) -> bool:
-        return self.key.persona_ids is None or persona_id in self.key.persona_ids
+        allowed = self.grant.persona_ids
+        return allowed is None or persona_id in allowed
 
     def may_use_subject(self, subject_id: str) -> bool:
-        return self.key.subject_ids is None or subject_id in self.key.subject_ids
+        allowed = self.grant.subject_ids
+        return allowed is None or subject_id in allowed

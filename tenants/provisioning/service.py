@@ -15,9 +15,9 @@ from uuid import UUID
 import structlog
 from django.db import connections, transaction
 
-from gateway.core import clock
+from gateway.core import clock, ids
 from gateway.core.errors import Conflict, NotFound
-from gateway.core.journal import OPERATOR, Change, record
+from gateway.core.journal import OPERATOR, Actor, Change, record
 from tenants import selectors
 from tenants.celery import public_task
 from tenants.context import scope
@@ -37,6 +37,11 @@ _STALLED = timedelta(seconds=15)
 def step(name: str, work: Step) -> None:
     """Add a step that runs inside the new organization's scope, after the schema exists. It must be safe to repeat."""
     _steps[name] = work
+
+
+def steps() -> tuple[str, ...]:
+    """The names of all steps, in order."""
+    return ("schema", *_steps)
 
 
 def run(org_id: UUID) -> Organization:
@@ -86,7 +91,9 @@ def _ready(organization: Organization) -> Organization:
         row.state, row.failure, row.version = OrganizationRow.State.READY, "", next_version()
         row.save(update_fields=["state", "failure", "version"])
         detail = {"slug": row.slug, "plan": row.plan}
-        record(Change("organization.created", OPERATOR, organization.ref.public_id, detail=detail))
+        maker = row.created_by_user_id
+        actor = Actor("user", ids.public("usr", maker)) if maker else OPERATOR
+        record(Change("organization.created", actor, organization.ref.public_id, detail=detail))
     return selectors.to_organization(row)
 
 

@@ -94,12 +94,16 @@ def test_key__rotated__old_secret_ends_at_exactly_24_hours(acme, globex, at, doo
     assert actions(globex, made.key.public_id) == []
 
 
-def test_key__rotated_again_within_the_grace__first_secret_ends_at_once(acme, at, door) -> None:
+def test_key__rotated_again_within_the_grace__only_by_force_ends_the_first_secret_at_once(acme, at, door) -> None:
     first = make(acme)
     with scope(acme):
         second = keys.rotate(first.key.id, actor=BOSS)
         at(NOON + timedelta(hours=1))
-        third = keys.rotate(first.key.id, actor=BOSS)
+        with pytest.raises(Conflict) as refused:
+            keys.rotate(first.key.id, actor=BOSS)
+        assert refused.value.code == "rotation_running"
+        assert [door(one.secret) for one in (first, second)] == ["unit-acme", "unit-acme"]
+        third = keys.rotate(first.key.id, actor=BOSS, force=True)
     assert [door(one.secret) for one in (first, second, third)] == ["key_unknown", "unit-acme", "unit-acme"]
 
 

@@ -14,6 +14,7 @@ from gateway.core.journal import Actor
 from gateway.core.valkey import sync_client
 from ikiro.scheduler import jobs
 from tenants import directory, keys, selectors, services
+from tenants import epoch as epochs
 from tenants.context import scope
 from tenants.types import ApiKey, OrgRef
 
@@ -65,7 +66,7 @@ def test_change__whose_process_died_before_announcing__is_healed_by_the_schedule
         following = asyncio.create_task(worker.follow(epoch))
         await until(lambda: worker.organization(acme.id) is not None)
         with monkeypatch.context() as patch:
-            patch.setattr(directory, "announce", lambda version: None)
+            patch.setattr(epochs, "announce", lambda version: None)
             await asyncio.to_thread(services.suspend, acme, actor=BOSS)
         await asyncio.sleep(4 * settings.IKIRO_EPOCH_POLL_S)
         assert worker.organization(acme.id).suspended_at is None
@@ -90,7 +91,7 @@ def test_key_made_elsewhere__asked_for_before_the_announcement__is_found(acme: O
 
     async def run() -> None:
         await worker.load()
-        monkeypatch.setattr(directory, "announce", lambda version: None)
+        monkeypatch.setattr(epochs, "announce", lambda version: None)
         made = await asyncio.to_thread(make, acme)
         assert worker.key(made.key.public) is None
         loads = worker.loads

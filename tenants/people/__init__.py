@@ -1,0 +1,1 @@
+"""Persons, their sessions, their memberships and the organizations they make."""
