@@ -7,17 +7,23 @@ import contextlib
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.upstream.scenarios import SCENARIOS, Cut, Frame, Options
+from tests.upstream import anthropic, openai
+from tests.upstream.scenarios import SCENARIOS, Cut, Options
+
+_HTML = b"<html>captive portal</html>"
+_DRIP = {"split": "7", "split_ms": "2"}
 
 
 @dataclass
 class Call:
     id: int
     path: str
+    dialect: str
     headers: dict[str, str]
     body: Any
     raw_size: int
@@ -32,9 +38,15 @@ class Upstream:
     """The ASGI application and what it remembers."""
 
     def __init__(self) -> None:
-        self.seen: list[Call] = []
-        self.default: tuple[str, Options] = ("normal", {})
         self._lock = threading.Lock()
+        self._reset()
+
+    def _reset(self) -> None:
+        self.seen: list[Call] = []
+        self.listed: list[dict[str, str]] = []
+        self.tries: Counter[str] = Counter()
+        self.default: tuple[str, Options] = ("normal", {})
+        self.catalogue: dict[str, Any] = {"ids": ["fake"], "status": 200}
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -45,33 +57,47 @@ class Upstream:
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
-        path = scope["path"]
-        if path == "/__calls":
-            await self._json(send, 200, {"calls": [vars(call) for call in self.seen]})
-        elif path == "/__script":
-            wanted = json.loads(body)
-            self.default = (wanted["scenario"], {key: str(value) for key, value in wanted.get("options", {}).items()})
-            await self._json(send, 200, {})
-        elif path == "/__reset":
-            self.seen, self.default = [], ("normal", {})
-            await self._json(send, 200, {})
+        path, headers = scope["path"], {key.decode(): value.decode() for key, value in scope["headers"]}
+        if path.startswith("/__"):
+            await self._json(send, 200, self._control(path, json.loads(body) if body else {}))
         elif path.endswith("/models"):
-            await self._json(send, 200, {"object": "list", "data": [{"id": "fake", "object": "model"}]})
+            await self._models(headers, send)
         else:
-            await self._chat(scope, body, receive, send)
+            await self._chat(path, headers, body, receive, send)
 
-    async def _chat(self, scope: dict[str, Any], raw: bytes, receive: Any, send: Any) -> None:
+    def _control(self, path: str, wanted: dict[str, Any]) -> dict[str, Any]:
+        if path == "/__calls":
+            return {"calls": [vars(call) for call in self.seen]}
+        if path == "/__listings":
+            return {"listings": self.listed}
+        if path == "/__script":
+            self.default = (wanted["scenario"], {key: str(value) for key, value in wanted.get("options", {}).items()})
+        elif path == "/__models":
+            self.catalogue = wanted
+        elif path == "/__reset":
+            self._reset()
+        return {}
+
+    async def _models(self, headers: dict[str, str], send: Any) -> None:
+        self.listed.append(headers)
+        dialect: Any = anthropic if "anthropic-version" in headers else openai
+        status = self.catalogue["status"]
+        await asyncio.sleep(self.catalogue.get("delay_ms", 0) / 1000)
+        names = self.catalogue["ids"]
+        await self._json(send, status, dialect.models(names) if status == 200 else dialect.error(status, "scripted"))
+
+    async def _chat(self, path: str, headers: dict[str, str], raw: bytes, receive: Any, send: Any) -> None:
         try:
             body = json.loads(raw)
         except ValueError:
             body = {}
         name, options = self._scenario(str(body.get("model", "")))
-        headers = {key.decode(): value.decode() for key, value in scope["headers"]}
+        dialect = "anthropic" if path.endswith("/messages") else "openai"
         with self._lock:
-            record = Call(len(self.seen) + 1, scope["path"], headers, body, len(raw), name)
+            record = Call(len(self.seen) + 1, path, dialect, headers, body, len(raw), name)
             self.seen.append(record)
         watcher = asyncio.create_task(self._watch(receive, record))
-        answer = asyncio.create_task(self._answer(name, options, body, send))
+        answer = asyncio.create_task(self._answer(record, options, send))
         try:
             await asyncio.wait({watcher, answer}, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
@@ -94,97 +120,72 @@ class Upstream:
         name, *rest = model.removeprefix("fake:").split(",")
         return name, dict(part.split("=", 1) for part in rest)
 
-    async def _answer(self, name: str, options: Options, body: dict[str, Any], send: Any) -> None:
+    async def _answer(self, record: Call, options: Options, send: Any) -> None:
+        name, body = record.scenario, record.body
+        dialect: Any = anthropic if record.dialect == "anthropic" else openai
         await asyncio.sleep(int(options.get("delay_ms", "0")) / 1000)
-        if name == "status":
-            code = int(options.get("code", "500"))
-            extra = {"retry-after": options["retry_after"]} if "retry_after" in options else {}
-            error = {
-                "message": f"scripted {code}",
-                "type": "scripted",
-                "param": "messages",
-                "code": options.get("error_code"),
-            }
-            await self._json(send, code, {"error": error}, extra)
-            return
-        if name == "non-json":
-            await self._start(send, 200, "text/html")
-            await send({"type": "http.response.body", "body": b"<html>captive portal</html>"})
-            return
-        frames = SCENARIOS[name](options, body)
-        if not body.get("stream"):
-            await self._json(send, 200, self._whole(frames, body))
-            return
-        await self._start(send, 200, "text/event-stream")
-        async for data in self._paced(name, options, frames, body):
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-
-    async def _paced(
-        self, name: str, options: Options, frames: list[Frame], body: dict[str, Any]
-    ) -> AsyncIterator[bytes]:
-        after, pace = int(options.get("after", "2")), int(options.get("pace_ms", "0")) / 1000
-        usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        base = {"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 1, "model": body.get("model")}
-        for number, frame in enumerate(frames):
-            if number == after and name == "stall":
+        if (refused := dialect.refused(record.headers, body)) is not None:
+            await self._json(send, *refused)
+        elif name == "status" or (name == "flaky" and self._fails_again(record, options)):
+            await self._error(record, dialect, options, send)
+        elif name in ("non-json", "html"):
+            await self._start(send, 200, options.get("content_type", "text/html"))
+            await send({"type": "http.response.body", "body": _HTML})
+        elif not body.get("stream"):
+            answer = dialect.whole(options, SCENARIOS[name](options, body), body)
+            if name in ("cut", "stall", "stall-first"):
+                await self._start(send, 200, "application/json")
+                await send({"type": "http.response.body", "body": json.dumps(answer).encode()[:20], "more_body": True})
+                if name == "cut":
+                    raise Cut
                 await asyncio.sleep(3600)
-            if number == after and name == "cut":
+            await self._json(send, 200, answer, content_type=options.get("content_type"))
+        else:
+            await self._start(send, 200, options.get("content_type", "text/event-stream"))
+            async for data in self._paced(name, options, dialect, body):
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+    def _fails_again(self, record: Call, options: Options) -> bool:
+        model = str(record.body.get("model"))
+        self.tries[model] += 1
+        return self.tries[model] <= int(options.get("times", "1"))
+
+    async def _error(self, record: Call, dialect: Any, options: Options, send: Any) -> None:
+        if options.get("drop"):
+            await self._start(send, 200, "text/event-stream")
+            raise Cut
+        code = int(options.get("code", "500"))
+        names = {"retry_after": "retry-after", "retry_after_ms": "retry-after-ms"}
+        extra = {header: options[option] for option, header in names.items() if option in options}
+        message = f"scripted {code}"
+        if options.get("leak"):
+            key = record.headers.get("x-api-key") or record.headers.get("authorization", "").removeprefix("Bearer ")
+            message += f": incorrect API key provided: {key}"
+        await self._json(send, code, dialect.error(code, message, options.get("error_code")), extra)
+
+    async def _paced(self, name: str, options: Options, dialect: Any, body: dict[str, Any]) -> AsyncIterator[bytes]:
+        if name == "drip":
+            options = {**_DRIP, **options}
+        after = 0 if name == "stall-first" else int(options.get("after", "2"))
+        pace, split = int(options.get("pace_ms", "0")) / 1000, int(options.get("split", "0"))
+        said = 0
+        for number, data in enumerate(dialect.stream(name, options, SCENARIOS[name](options, body), body)):
+            said += dialect is openai or b"content_block_delta" in data or (name == "stall" and after == 0)
+            if said > after and name in ("stall", "stall-first"):
+                await asyncio.sleep(3600)
+            if said > after and name == "cut":
                 raise Cut
             if pace and number:
                 await asyncio.sleep(pace)
-            shown = (
-                frame
-                if isinstance(frame, dict) and "error" in frame
-                else {**base, **frame}
-                if isinstance(frame, dict)
-                else frame
-            )
-            yield shown if isinstance(shown, bytes) else b"data: " + json.dumps(shown).encode() + b"\n\n"
-        if name not in ("break", "error-mid", "error-first"):
-            if usage:
-                yield (
-                    b"data: "
-                    + json.dumps({**base, "choices": [], "usage": self._usage(frames, body)}).encode()
-                    + b"\n\n"
-                )
-            yield b"data: [DONE]\n\n"
-
-    def _usage(self, frames: list[Frame], body: dict[str, Any]) -> dict[str, Any]:
-        prompt = len(json.dumps(body.get("messages", [])).split())
-        return {
-            "prompt_tokens": prompt,
-            "completion_tokens": len(frames),
-            "total_tokens": prompt + len(frames),
-            "prompt_tokens_details": {"cached_tokens": 0},
-        }
-
-    def _whole(self, frames: list[Frame], body: dict[str, Any]) -> dict[str, Any]:
-        text, calls, finish = "", {}, None
-        for frame in frames:
-            if not isinstance(frame, dict) or "error" in frame:
-                return {"error": {"message": "the model crashed", "type": "server_error"}}
-            choice = frame["choices"][0]
-            text += choice["delta"].get("content") or ""
-            finish = choice["finish_reason"] or finish
-            for part in choice["delta"].get("tool_calls", ()):
-                known = calls.setdefault(
-                    part["index"], {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
-                )
-                known["id"] = part.get("id", known["id"])
-                known["function"]["name"] += part["function"].get("name", "")
-                known["function"]["arguments"] += part["function"]["arguments"]
-        message: dict[str, Any] = {"role": "assistant", "content": text or None}
-        if calls:
-            message["tool_calls"] = list(calls.values())
-        return {
-            "id": "chatcmpl-fake",
-            "object": "chat.completion",
-            "created": 1,
-            "model": body.get("model"),
-            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-            "usage": self._usage(frames, body),
-        }
+            shown = data.replace(b"\n", b"\r\n") if options.get("eol") == "crlf" else data
+            shown = (b": keep-alive\n\n" if options.get("comments") else b"") + shown
+            if not split:
+                yield shown
+                continue
+            for at in range(0, len(shown), split):
+                yield shown[at : at + split]
+                await asyncio.sleep(int(options.get("split_ms", "0")) / 1000)
 
     async def _start(self, send: Any, status: int, content_type: str, extra: dict[str, str] | None = None) -> None:
         headers = {"content-type": content_type, **(extra or {})}
@@ -196,6 +197,13 @@ class Upstream:
             }
         )
 
-    async def _json(self, send: Any, status: int, value: Any, extra: dict[str, str] | None = None) -> None:
-        await self._start(send, status, "application/json", extra)
+    async def _json(
+        self,
+        send: Any,
+        status: int,
+        value: Any,
+        extra: dict[str, str] | None = None,
+        content_type: str | None = None,
+    ) -> None:
+        await self._start(send, status, content_type or "application/json", extra)
         await send({"type": "http.response.body", "body": json.dumps(value).encode()})

@@ -1,4 +1,6 @@
-"""What the scripted provider answers: frames of a stream, by scenario. A buffered answer is made of the same frames."""
+"""What the scripted provider answers: frames of an OpenAI stream, by scenario. A buffered answer, and everything in
+Anthropic's dialect, is made of the same frames.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ Frame = dict[str, Any] | bytes
 Options = dict[str, str]
 WRITE = {"text": "Alex moved to Berlin", "type": "fact", "slot": "home.city", "confidence": 0.9}
 EVENT = {"type": "calendar.create", "payload": {"title": "Dinner with Sam", "when": "Friday 19:00"}}
+OWN = {"city": "Berlin"}
+STRUCTURED = {"city": "Berlin", "days": 3}
 
 
 class Cut(Exception):
@@ -20,7 +24,7 @@ def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
 
 
-def call(index: int, *, name: str | None = None, call_id: str | None = None, arguments: str = "") -> dict[str, Any]:
+def call(index: int, *, name: str | None = None, call_id: str | None = None, arguments: Any = "") -> dict[str, Any]:
     function: dict[str, Any] = {"arguments": arguments}
     part: dict[str, Any] = {"index": index, "function": function}
     if name is not None:
@@ -39,28 +43,38 @@ def words(options: Options, text: str = "Hello from the fake upstream .") -> lis
     return [
         chunk({"role": "assistant", "content": ""}),
         *(chunk({"content": part}) for part in parts),
+        chunk({}, options.get("finish", "stop")),
+    ]
+
+
+def said(text: str, size: int = 64) -> list[Frame]:
+    return [
+        chunk({"role": "assistant", "content": ""}),
+        *(chunk({"content": part}) for part in pieces(text, size)),
         chunk({}, "stop"),
     ]
 
 
 def echo(options: Options, body: dict[str, Any]) -> list[Frame]:
     """Answers with the exact messages it was sent, as JSON."""
-    text = json.dumps(body.get("messages"), ensure_ascii=False)
-    return [
-        chunk({"role": "assistant", "content": ""}),
-        *(chunk({"content": part}) for part in pieces(text, 64)),
-        chunk({}, "stop"),
-    ]
+    return said(json.dumps(body.get("messages"), ensure_ascii=False))
+
+
+def images(options: Options, body: dict[str, Any]) -> list[Frame]:
+    """Answers with the image and document parts it was sent, as JSON."""
+    contents = [message.get("content") for message in body.get("messages", ())]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return said(json.dumps([part for part in parts if part.get("type") in ("image_url", "image", "document", "file")]))
 
 
 def tools(options: Options, body: dict[str, Any]) -> list[Frame]:
-    """``case``: split, malformed, parallel (interleaved), mixed (ours around the caller's own ``lookup``), text
-    (content beside it).
-    """
-    write, event, own = json.dumps(WRITE), json.dumps(EVENT), json.dumps({"city": "Berlin"})
+    """See the package's docstring for ``case``."""
+    write, event, own = json.dumps(WRITE), json.dumps(EVENT), json.dumps(OWN)
     case = options.get("case", "split")
     frames: list[Frame] = [chunk({"role": "assistant", "content": None})]
-    if case == "malformed":
+    if case in ("offered", "offered-parallel", "noindex", "object", "whole"):
+        frames += _offered(case, _names(body), own)
+    elif case == "malformed":
         frames += [call(0, name="ikiro_memory_upsert", arguments=write[:-9])]
     elif case == "parallel":
         frames += [call(0, name="ikiro_memory_upsert"), call(1, name="ikiro_propose_write")]
@@ -78,6 +92,27 @@ def tools(options: Options, body: dict[str, Any]) -> list[Frame]:
             frames += [chunk({"content": "I will keep that in mind."})]
         frames += [call(0, name="ikiro_memory_upsert"), *(call(0, arguments=part) for part in pieces(write, 3))]
     return [*frames, chunk({}, "tool_calls")]
+
+
+def _names(body: dict[str, Any]) -> list[str]:
+    offered = [(tool.get("function") or tool).get("name") for tool in body.get("tools") or ()]
+    return [name for name in offered if name] or ["lookup", "weather"]
+
+
+def _offered(case: str, names: list[str], arguments: str) -> list[Frame]:
+    if case == "object":
+        return [call(0, name=names[0], arguments=json.loads(arguments))]
+    if case == "whole":
+        return [call(at, name=name, arguments=arguments) for at, name in enumerate(names[:2])]
+    if case == "offered-parallel":
+        parts = pieces(arguments, 4)
+        begun = [call(at, name=name) for at, name in enumerate(names[:2])]
+        return [*begun, *(call(at, arguments=part) for part in parts for at in range(len(begun)))]
+    frames = [call(0, name=names[0]), *(call(0, arguments=part) for part in pieces(arguments, 4))]
+    if case == "noindex":
+        for frame in frames:
+            del frame["choices"][0]["delta"]["tool_calls"][0]["index"]
+    return list(frames)
 
 
 def error_frame(options: Options, body: dict[str, Any]) -> list[Frame]:
@@ -106,16 +141,58 @@ def plain(options: Options, body: dict[str, Any]) -> list[Frame]:
     return words(options, options.get("text", "Hello from the fake upstream .").replace("_", " "))
 
 
+def structured(options: Options, body: dict[str, Any]) -> list[Frame]:
+    return said(json.dumps(STRUCTURED), 5)
+
+
+def reasoning(options: Options, body: dict[str, Any]) -> list[Frame]:
+    thoughts = [chunk({"role": "assistant", "reasoning_content": part}) for part in ("Let me ", "think.")]
+    return [*thoughts, *plain(options, body)]
+
+
+def refusal(options: Options, body: dict[str, Any]) -> list[Frame]:
+    return [
+        chunk({"role": "assistant", "refusal": None}),
+        chunk({"refusal": "I cannot "}),
+        chunk({"refusal": "help with that."}),
+        chunk({}, options.get("finish", "content_filter")),
+    ]
+
+
+def short(options: Options, body: dict[str, Any]) -> list[Frame]:
+    return [*words(options)[:3], chunk({}, "length")]
+
+
+def nulls(options: Options, body: dict[str, Any]) -> list[Frame]:
+    empty = {"role": None, "content": None, "refusal": None, "tool_calls": None, "function_call": None}
+    frames = [chunk({**empty, **frame["choices"][0]["delta"]}) for frame in words(options)[:-1]]  # type: ignore[index]
+    return [
+        {**frame, "usage": None, "system_fingerprint": None, "service_tier": None}
+        for frame in (*frames, {"choices": [{"index": 0, "delta": empty, "finish_reason": "stop", "logprobs": None}]})
+    ]
+
+
 SCENARIOS: dict[str, Callable[[Options, dict[str, Any]], list[Frame]]] = {
     "normal": plain,
-    "delay": plain,  # delay_ms before the first byte, chunks and pace_ms between them
-    "stall": plain,  # silence after `after` frames (default 2)
-    "cut": plain,  # drops the connection after `after` frames
+    "ok": plain,
+    "delay": plain,
+    "drip": plain,
+    "stall": plain,
+    "stall-first": plain,
+    "cut": plain,
     "break": broken,
-    "status": plain,  # code=…, retry_after=…
+    "status": plain,
+    "flaky": plain,
     "non-json": plain,
+    "html": plain,
     "echo": echo,
+    "images": images,
     "tools": tools,
+    "json": structured,
+    "reasoning": reasoning,
+    "refusal": refusal,
+    "length": short,
+    "nulls": nulls,
     "error-mid": error_frame,
     "error-first": first_error,
     "huge": huge,

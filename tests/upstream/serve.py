@@ -29,6 +29,18 @@ class Handle:
     def script(self, scenario: str, **options: Any) -> None:
         self._http("/__script", {"scenario": scenario, "options": options})
 
+    def cancelled(self) -> int:
+        """How many calls were let go by the client before their answer was complete."""
+        return sum(call["disconnected"] and not call["finished"] for call in self.calls())
+
+    def models(self, *names: str, status: int = 200, delay_ms: int = 0) -> None:
+        """What ``GET /models`` answers from now on."""
+        self._http("/__models", {"ids": list(names), "status": status, "delay_ms": delay_ms})
+
+    def listings(self) -> list[dict[str, str]]:
+        """The headers of each ``GET /models`` so far."""
+        return self._http("/__listings")["listings"]
+
     def reset(self) -> None:
         self._http("/__reset", {})
 

@@ -57,22 +57,30 @@ class _Rate:
 class _Rates:
     prompt: _Rate
     cached: _Rate
+    cache_write: _Rate
     completion: _Rate
     version: str
 
+    def dearest_prompt(self) -> int:
+        return max(self.prompt.most(), self.cached.most(), self.cache_write.most())
 
-_FREE = _Rates(_Rate(0), _Rate(0), _Rate(0), FREE_VERSION)
+
+_FREE = _Rates(_Rate(0), _Rate(0), _Rate(0), _Rate(0), FREE_VERSION)
 
 
 def price(provider: str, model: str, usage: TokenUsage) -> Price:
-    """The price of one attempt. ``provider`` and ``model`` are the two halves of the model's name."""
+    """The price of one attempt. ``provider`` is the price list's name of the provider, or the base URL of one that the
+    list knows by its address; ``model`` is the model's name there.
+    """
     rates = _rates_now(provider, model)
     if rates is None:
         return Price(None, None, None, UNPRICED_VERSION)
     cached = min(usage.cached_tokens, usage.prompt_tokens)
+    written = min(usage.cache_write_tokens, usage.prompt_tokens - cached)
     picos = (
-        (usage.prompt_tokens - cached) * rates.prompt.at(usage.prompt_tokens)
+        (usage.prompt_tokens - cached - written) * rates.prompt.at(usage.prompt_tokens)
         + cached * rates.cached.at(usage.prompt_tokens)
+        + written * rates.cache_write.at(usage.prompt_tokens)
         + usage.completion_tokens * rates.completion.at(usage.prompt_tokens)
     )
     cost = _half_up(picos, _PICOS_PER_MICRO)
@@ -88,7 +96,7 @@ def estimate(provider: str, model: str, prompt_bytes: int, max_tokens: int | Non
     if rates is None:
         return 0
     completion = _ASSUMED_COMPLETION if max_tokens is None else max_tokens
-    picos = prompt_bytes * rates.prompt.most() + completion * rates.completion.most()
+    picos = prompt_bytes * rates.dearest_prompt() + completion * rates.completion.most()
     return -(-picos * (100 + MARKUP_PERCENT) // (100 * _PICOS_PER_MICRO))
 
 
@@ -111,7 +119,9 @@ def _rates(provider: str, model: str, day: int) -> _Rates | None:
 
     noon = datetime.combine(datetime.fromordinal(day), time(12), UTC)
     try:
-        _, found = get_snapshot().find_provider_model(model, None, provider, None)
+        # The provider by itself first: asked for both, the list would remember every model name that anybody makes up.
+        listed_by = get_snapshot().find_provider(None, *((None, provider) if "://" in provider else (provider, None)))
+        _, found = get_snapshot().find_provider_model(model, listed_by, None, None)
     except LookupError:
         return None
     listed = found.get_prices(noon)
@@ -119,7 +129,8 @@ def _rates(provider: str, model: str, day: int) -> _Rates | None:
     if prompt is None or completion is None:
         return None
     cached = _rate(listed, "cache_read_mtok") or prompt
-    return _Rates(prompt, cached, completion, f"genai-prices/{genai_prices.__version__}")
+    written = _rate(listed, "cache_write_mtok") or prompt
+    return _Rates(prompt, cached, written, completion, f"genai-prices/{genai_prices.__version__}")
 
 
 def _rate(listed: Any, key: str) -> _Rate | None:

@@ -6,10 +6,13 @@ a buffered answer is one delta. Token counts are the provider's own.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
+
+from gateway.core.egress import UpstreamTimeout
 
 T = TypeVar("T")
 
@@ -40,19 +43,25 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
-    """``cached_tokens`` are part of ``prompt_tokens``."""
+    """``cached_tokens`` (read from the provider's cache) and ``cache_write_tokens`` (put into it, where that has a
+    price of its own) are parts of ``prompt_tokens``.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDelta:
+    """``refusal`` says that ``content`` is not the answer but why the model gives none."""
+
     content: str | None = None
     tool_calls: tuple[ToolCallDelta, ...] = ()
     finish_reason: str | None = None
     usage: TokenUsage | None = None
+    refusal: bool = False
 
     def says_something(self) -> bool:
         """Whether a caller would notice it. A role alone, or an empty string, says nothing."""
@@ -132,13 +141,31 @@ class Forwarded(Peeked[bytes]):
         return self._tally.finished
 
 
-async def first_of(pieces: AsyncGenerator[T, None]) -> T:
-    """Wait for the first piece, so that what fails before it is raised here and not in the middle of an answer."""
+async def first_of(pieces: AsyncGenerator[T, None], *, within: float | None = None) -> T:
+    """Wait for the first piece, so that what fails before it is raised here and not in the middle of an answer.
+
+    Raises UpstreamTimeout when it has not come ``within`` so many seconds: signs of life are not an answer.
+    """
     try:
-        return await anext(pieces)
+        async with asyncio.timeout(within):
+            return await anext(pieces)
+    except TimeoutError:
+        await pieces.aclose()
+        if within is None:
+            raise
+        raise UpstreamTimeout(f"The model gave no first word for {within:g} s.") from None
     except BaseException:
         await pieces.aclose()
         raise
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """One model as its provider lists it. ``created`` is a Unix time; 0 where the provider does not say."""
+
+    id: str
+    name: str
+    created: int = 0
 
 
 class Provider(Protocol):
@@ -157,5 +184,9 @@ class Provider(Protocol):
     async def forward(
         self, body: bytes, *, model: str, stream: bool, content_type: str = "application/json"
     ) -> Forwarded:
-        """Pass an OpenAI-shaped body through with ``model`` put in. Its messages stay the bytes they are."""
+        """Pass an OpenAI-shaped body through with ``model`` put in; the answer is OpenAI-shaped, whatever the wire."""
+        ...
+
+    async def models(self) -> tuple[ListedModel, ...]:
+        """What the provider lists. Raises UpstreamError when it does not; a provider without a list has none."""
         ...

@@ -8,17 +8,22 @@ from typing import Any
 
 from gateway.core import egress
 from gateway.core.errors import GatewayError
+from gateway.platform.providers.anthropic_wire import AnthropicWire
 from gateway.platform.providers.openai_wire import OpenAIWire
 from gateway.platform.providers.types import ModelDelta, ModelRequest, Provider
 from tests.without_django import ensure_settings
 
 ensure_settings()
 ASKED = ({"role": "user", "content": "Hello there"},)
-QUICK = egress.Timeouts(connect=1, first_byte=0.5, stall=0.5, total=5)
+QUICK = egress.Timeouts(connect=10, first_byte=1, stall=1, total=2.5)
 
 
 def wire(base_url: str, *, key: str = "sk-operator", timeouts: egress.Timeouts = QUICK) -> OpenAIWire:
     return OpenAIWire(name="openai", base_url=base_url, api_key=key, trusted=True, timeouts=timeouts)
+
+
+def messages_wire(root: str, *, key: str = "sk-ant-operator", timeouts: egress.Timeouts = QUICK) -> AnthropicWire:
+    return AnthropicWire(name="anthropic", base_url=root, api_key=key, trusted=True, timeouts=timeouts)
 
 
 def request(model: str, *, stream: bool = True, **more: Any) -> ModelRequest:

@@ -7,12 +7,16 @@ import json
 import msgspec
 import pytest
 
+from gateway.core.crypto import Secret
 from gateway.core.errors import BadRequest, GatewayError
 from gateway.platform.providers.openai_wire.body import splice
+from gateway.platform.providers.openai_wire.flavours import Flavour
 from gateway.platform.providers.openai_wire.passthrough import StreamFilter
+from gateway.platform.providers.refusals import Refusals
 from gateway.platform.providers.types import TokenUsage
 from tests.platform.providers.support import run, until_failure, wire
 
+REFUSALS = Refusals("p", Secret(""))
 MESSAGES = b'[ {"role":"user","content":"h\\u00e9llo \\ud83d\\ude00","x":1.10} ]'
 
 
@@ -40,7 +44,7 @@ def frames(data: bytes) -> list:
 
 
 def test_splice__body_of_the_caller__keeps_every_byte_of_its_values():
-    sent, asked = splice(body("m"), model="m", stream=False)
+    sent, asked = splice(body("m"), model="m", stream=False, flavour=Flavour())
     assert (asked, sent) == (False, b'{"messages":' + MESSAGES + b',"model":"m","unknown":{"a": 1e5}}')
 
 
@@ -54,14 +58,14 @@ def test_splice__body_of_the_caller__keeps_every_byte_of_its_values():
     ],
 )
 def test_splice__stream__asks_for_usage_and_knows_who_asked(more, options, asked):
-    sent, seen = splice(body("m", more=more), model="m", stream=True)
+    sent, seen = splice(body("m", more=more), model="m", stream=True, flavour=Flavour())
     assert (json.loads(sent)["stream_options"], seen) == (options, asked)
 
 
 @pytest.mark.parametrize("bad", [b"", b"[]", b'"x"', b"{", b'{"a":1}{"b":2}', b'{"stream_options": [], "a": 1}'])
 def test_splice__not_a_json_object__is_the_callers_mistake(bad):
     with pytest.raises(BadRequest):
-        splice(bad, model="m", stream=True)
+        splice(bad, model="m", stream=True, flavour=Flavour())
 
 
 def test_forward__buffered__passes_the_answer_and_reads_its_usage(upstream):
@@ -91,7 +95,7 @@ def test_forward__stream__shows_a_usage_chunk_only_to_who_asked(upstream, asked)
 @pytest.mark.parametrize(
     ("model", "code", "status"),
     [
-        ("fake:status,code=401", "upstream_auth", 502),
+        ("fake:status,code=401", "provider_auth_failed", 502),
         ("fake:status,code=429,retry_after=7", "upstream_rate_limited", 429),
         ("fake:status,code=400", "upstream_rejected", 400),
         ("fake:non-json", "upstream_error", 502),
@@ -161,14 +165,14 @@ STREAM = (
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 10_000])
 def test_filter__whatever_the_chunks__drops_the_usage_chunk_and_nothing_else(size):
-    filtered = StreamFilter("p", show_usage=False)
+    filtered = StreamFilter(REFUSALS, show_usage=False)
     out = b"".join(filtered.feed(STREAM[at : at + size]) for at in range(0, len(STREAM), size)) + filtered.end()
     dropped = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n'
     assert (out, filtered.usage) == (STREAM.replace(dropped, b""), TokenUsage(1, 2))
 
 
 def test_filter__finished_without_done__adds_it():
-    filtered = StreamFilter("p", show_usage=False)
+    filtered = StreamFilter(REFUSALS, show_usage=False)
     assert (
         filtered.feed(chunk({"content": "x"}, "stop")) + filtered.end()
         == chunk({"content": "x"}, "stop") + b"data: [DONE]\n\n"
@@ -176,7 +180,7 @@ def test_filter__finished_without_done__adds_it():
 
 
 def test_filter__last_event_without_its_blank_line__still_counts():
-    filtered = StreamFilter("p", show_usage=False)
+    filtered = StreamFilter(REFUSALS, show_usage=False)
     out = filtered.feed(chunk({"content": "x"}, "stop") + b"data: [DONE]") + filtered.end()
     assert out == chunk({"content": "x"}, "stop") + b"data: [DONE]\n\n"
 
@@ -191,7 +195,7 @@ def test_filter__last_event_without_its_blank_line__still_counts():
     ],
 )
 def test_filter__frame_that_is_no_completion__ends_what_passes_before_it(bad):
-    filtered = StreamFilter("p", show_usage=False)
+    filtered = StreamFilter(REFUSALS, show_usage=False)
     good = chunk({"content": "x"})
     assert filtered.feed(good + bad + good) == good
     assert filtered.failure.code == "upstream_error"

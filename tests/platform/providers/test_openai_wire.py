@@ -72,8 +72,8 @@ def test_open__tool_calls__come_as_fragments_and_buffered_whole(upstream):
 
 
 FAILURES = [
-    ("fake:status,code=401", "upstream_auth", 502, None),
-    ("fake:status,code=403", "upstream_auth", 502, None),
+    ("fake:status,code=401", "provider_auth_failed", 502, None),
+    ("fake:status,code=403", "provider_auth_failed", 502, None),
     ("fake:status,code=429,retry_after=7", "upstream_rate_limited", 429, 7.0),
     ("fake:status,code=404", "model_not_found", 404, None),
     ("fake:status,code=400", "upstream_rejected", 400, None),
@@ -183,6 +183,7 @@ def test_open__many_streams_in_a_row__share_one_connection(upstream):
 
 def test_open__odd_but_harmless_shapes__are_understood():
     from gateway.platform.providers.openai_wire import shapes
+    from gateway.platform.providers.openai_wire.calls import CallNumbers
 
     chunk = {
         "choices": [
@@ -198,6 +199,6 @@ def test_open__odd_but_harmless_shapes__are_understood():
         "usage": {"prompt_tokens": 3, "completion_tokens": None, "prompt_tokens_details": None},
         "new": {},
     }
-    assert shapes.decode(json.dumps(chunk).encode()).delta() == ModelDelta(
+    assert shapes.decode(json.dumps(chunk).encode()).delta(CallNumbers()) == ModelDelta(
         "ab", (ToolCallDelta(0, "c", "f", '{"x":1}'),), None, TokenUsage(3, 0, 0)
     )

@@ -42,6 +42,38 @@ def test_price__every_listed_model__agrees_with_the_list_to_half_a_micro(model, 
     assert abs(listed.total_price * 1_000_000 - cost) <= Decimal("0.5")
 
 
+@pytest.mark.parametrize(
+    "model", ["claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-1", "claude-3-5-haiku-latest"]
+)
+@pytest.mark.parametrize(
+    "usage", [(100, 10, 0, 0), (5_000, 10, 4_000, 0), (5_000, 10, 1_000, 3_000), (250_000, 9, 0, 9)]
+)
+def test_price__anthropics_cache__is_priced_by_what_was_read_and_written(model, usage):
+    prompt, completion, read, written = usage
+    listed = calc_price(
+        Usage(input_tokens=prompt, output_tokens=completion, cache_read_tokens=read, cache_write_tokens=written),
+        model,
+        provider_id="anthropic",
+    )
+    price = prices.price("anthropic", model, TokenUsage(prompt, completion, read, written))
+    assert abs(listed.total_price * 1_000_000 - price.provider_cost_micros) <= Decimal("0.5")
+    assert price.charged_micros <= prices.estimate("anthropic", model, prompt, completion) + 1
+
+
+@pytest.mark.parametrize(
+    ("address", "model", "listed"),
+    [
+        ("https://api.groq.com/openai/v1", "llama-3.3-70b-versatile", True),
+        ("https://api.mistral.ai/v1", "mistral-large-latest", True),
+        ("https://own.example/v1", "gpt-4o-mini", False),
+        ("http://127.0.0.1:11434/v1", "gpt-4o-mini", False),
+    ],
+)
+def test_price__provider_by_its_address__is_known_where_the_list_knows_the_address(address, model, listed):
+    price = prices.price(address, model, TokenUsage(1_000_000, 1_000_000))
+    assert (price.provider_cost_micros is not None, price.price_version != "unpriced") == (listed, listed)
+
+
 @given(
     prompt=st.integers(0, 10**6),
     completion=st.integers(0, 10**5),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.platform.providers.openai_wire import sse
+from gateway.platform.providers import sse
 
 
 def events(*pieces: bytes) -> tuple[list[bytes | None], bytes]:

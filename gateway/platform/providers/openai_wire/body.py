@@ -1,4 +1,6 @@
-"""Request bodies: built from a ModelRequest, or the caller's own with two fields changed and the rest left as it is."""
+"""Request bodies: built from a ModelRequest, or the caller's own with a few fields changed and the rest left as it
+is.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +9,37 @@ from typing import Any
 import msgspec
 
 from gateway.core.errors import BadRequest
+from gateway.platform.providers.openai_wire.flavours import Flavour
 from gateway.platform.providers.types import ModelRequest
 
 _RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MESSAGES = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _ENCODER = msgspec.json.Encoder()
+_OLD, _NEW = "max_tokens", "max_completion_tokens"
 
 
-def build(request: ModelRequest) -> bytes:
+def build(request: ModelRequest, flavour: Flavour) -> bytes:
     """The body of a chat completion. ``metadata`` is the caller's own bookkeeping with us and stays here."""
     body: dict[str, Any] = {
         key: value for key, value in request.params.items() if value is not None and key != "metadata"
     }
+    _name_the_limit(body, flavour)
     body["model"] = request.model
-    body["messages"] = request.messages
+    body["messages"] = request.messages if flavour.modern else [_plain_role(message) for message in request.messages]
     if request.tools:
         body["tools"] = request.tools
         if request.tool_choice is not None:
             body["tool_choice"] = request.tool_choice
     if request.stream:
         body["stream"] = True
-        body["stream_options"] = {"include_usage": True}
+        if flavour.stream_options:
+            body["stream_options"] = {"include_usage": True}
+        else:
+            body.pop("stream_options", None)
     return _ENCODER.encode(body)
 
 
-def splice(body: bytes, *, model: str, stream: bool) -> tuple[bytes, bool]:
+def splice(body: bytes, *, model: str, stream: bool, flavour: Flavour) -> tuple[bytes, bool]:
     """(the caller's body with ``model`` put in and the usage of a stream asked for, whether the caller had asked for
     it).
 
@@ -42,12 +51,44 @@ def splice(body: bytes, *, model: str, stream: bool) -> tuple[bytes, bool]:
     except msgspec.DecodeError as error:
         raise BadRequest(f"The body is not a JSON object: {error}.", status=400) from None
     fields["model"] = msgspec.Raw(_ENCODER.encode(model))
+    for name in (_OLD, _NEW):
+        if name in fields and bytes(fields[name]) == b"null":
+            del fields[name]
+    _name_the_limit(fields, flavour)
+    if not flavour.modern and b'"developer"' in body and "messages" in fields:
+        fields["messages"] = _plain_roles(fields["messages"])
     asked = False
     if stream:
-        options = _options(fields.get("stream_options"))
+        options = _options(fields.pop("stream_options", None))
         asked = options.get("include_usage") is True
-        fields["stream_options"] = msgspec.Raw(_ENCODER.encode({**options, "include_usage": True}))
+        if flavour.stream_options:
+            fields["stream_options"] = msgspec.Raw(_ENCODER.encode({**options, "include_usage": True}))
     return _ENCODER.encode(fields), asked
+
+
+def _name_the_limit(body: dict[str, Any], flavour: Flavour) -> None:
+    """The limit of the answer's length under the name that the server knows; whoever gave both is taken at that
+    name's.
+    """
+    known, other = (_NEW, _OLD) if flavour.modern else (_OLD, _NEW)
+    if other in body:
+        limit = body.pop(other)
+        body.setdefault(known, limit)
+
+
+def _plain_role(message: dict[str, Any]) -> dict[str, Any]:
+    return {**message, "role": "system"} if message.get("role") == "developer" else message
+
+
+def _plain_roles(raw: msgspec.Raw) -> msgspec.Raw:
+    try:
+        messages = _MESSAGES.decode(raw)
+    except msgspec.DecodeError:
+        return raw  # the provider says what is wrong with them
+    for message in messages:
+        if "role" in message and bytes(message["role"]) == b'"developer"':
+            message["role"] = msgspec.Raw(b'"system"')
+    return msgspec.Raw(_ENCODER.encode(messages))
 
 
 def _options(raw: msgspec.Raw | None) -> dict[str, Any]:

@@ -13,13 +13,15 @@ from typing import Any
 
 from gateway.core.egress import UpstreamBroken, UpstreamTimeout
 from gateway.core.errors import UpstreamError
+from gateway.platform.providers import openai_shape
 from gateway.platform.providers.errors import ModelNotFound, UpstreamRateLimited
-from gateway.platform.providers.sandbox import prompt, simulation, wire
+from gateway.platform.providers.sandbox import prompt, simulation
 from gateway.platform.providers.sandbox.answer import answer
 from gateway.platform.providers.sandbox.simulation import Simulation
 from gateway.platform.providers.sandbox.words import count_tokens, spoken
 from gateway.platform.providers.types import (
     Forwarded,
+    ListedModel,
     ModelDelta,
     ModelRequest,
     ModelStream,
@@ -54,13 +56,18 @@ class Sandbox:
         deltas = _deltas(_plan(request, simulated, offered), simulated, stream=request.stream)
         return ModelStream(await first_of(deltas), deltas)
 
+    async def models(self) -> tuple[ListedModel, ...]:
+        """See ``Provider.models``."""
+        return (ListedModel(MODEL, "Ikiro sandbox"),)
+
     async def forward(
         self, body: bytes, *, model: str, stream: bool, content_type: str = "application/json"
     ) -> Forwarded:
         """See ``Provider.forward``."""
-        request, asked = wire.request_of(body, model=model, stream=stream)
-        tally = Tally()
-        pieces = wire.as_bytes(await self.open(request), request, body, tally, show_usage=asked)
+        request, asked = openai_shape.request_of(body, model=model, stream=stream)
+        tally, shown = Tally(), f"{self.name}/{request.model}"
+        opened, digest = await self.open(request), hashlib.sha256(body).hexdigest()[:24]
+        pieces = openai_shape.as_bytes(opened, tally, whole=not stream, answer_id=digest, model=shown, show_usage=asked)
         kind = "text/event-stream" if stream else "application/json"
         return Forwarded(await first_of(pieces), pieces, {"content-type": kind}, tally)
 

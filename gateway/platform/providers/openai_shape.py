@@ -1,8 +1,9 @@
-"""The sandbox's answers in the OpenAI shape, for the pass-through routes."""
+"""OpenAI's shape for providers that do not speak it themselves: their requests out of its bodies, their answers as its
+completions and chunks.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -12,7 +13,8 @@ from gateway.core import clock
 from gateway.core.errors import BadRequest
 from gateway.platform.providers.types import ModelDelta, ModelRequest, ModelStream, Tally, TokenUsage, ToolCallDelta
 
-_NOT_PARAMS = frozenset({"model", "messages", "tools", "tool_choice", "stream"})
+_NOT_PARAMS = frozenset({"model", "messages", "tools", "tool_choice", "stream", "stream_options"})
+DONE = b"data: [DONE]\n\n"
 
 
 def request_of(body: bytes, *, model: str, stream: bool) -> tuple[ModelRequest, bool]:
@@ -33,16 +35,12 @@ def request_of(body: bytes, *, model: str, stream: bool) -> tuple[ModelRequest, 
 
 
 async def as_bytes(
-    stream: ModelStream, request: ModelRequest, body: bytes, tally: Tally, *, show_usage: bool
+    stream: ModelStream, tally: Tally, *, whole: bool, answer_id: str, model: str, show_usage: bool
 ) -> AsyncGenerator[bytes, None]:
-    """The stream as the bytes of a completion, or of its chunks."""
-    head = {
-        "id": "chatcmpl-" + hashlib.sha256(body).hexdigest()[:24],
-        "created": int(clock.now().timestamp()),
-        "model": f"ikiro/{request.model}",
-    }
+    """The stream as the bytes of one ``whole`` completion, or of its chunks. ``model`` is the name that it shows."""
+    head = {"id": f"chatcmpl-{answer_id}", "created": int(clock.now().timestamp()), "model": model}
     async with stream:
-        if not request.stream:
+        if whole:
             yield await _whole(stream, head, tally)
             return
         chunk = head | {"object": "chat.completion.chunk"}
@@ -52,12 +50,12 @@ async def as_bytes(
                 tally.usage = delta.usage
             if delta.content is not None or delta.tool_calls or delta.finish_reason:
                 choice = {"index": 0, "delta": role | _part(delta), "finish_reason": delta.finish_reason}
-                yield _frame(chunk | {"choices": [choice]})
+                yield frame(chunk | {"choices": [choice]})
                 role = {}
         if show_usage and tally.usage is not None:
-            yield _frame(chunk | {"choices": [], "usage": _usage(tally.usage)})
+            yield frame(chunk | {"choices": [], "usage": usage_shape(tally.usage)})
         tally.finished = True
-        yield b"data: [DONE]\n\n"
+        yield DONE
 
 
 async def _whole(stream: ModelStream, head: dict[str, Any], tally: Tally) -> bytes:
@@ -67,7 +65,7 @@ async def _whole(stream: ModelStream, head: dict[str, Any], tally: Tally) -> byt
             message["tool_calls"] = [_call(call, whole=True) for call in delta.tool_calls]
         choice = {"index": 0, "message": message, "finish_reason": delta.finish_reason}
         tally.usage, tally.finished = delta.usage, True
-        usage = {"usage": _usage(delta.usage)} if delta.usage else {}
+        usage = {"usage": usage_shape(delta.usage)} if delta.usage else {}
         return msgspec.json.encode(head | {"object": "chat.completion", "choices": [choice]} | usage)
     raise RuntimeError("a buffered answer has exactly one delta")
 
@@ -86,7 +84,8 @@ def _call(call: ToolCallDelta, *, whole: bool) -> dict[str, Any]:
     return place | named | {"function": function | {"arguments": call.arguments}}
 
 
-def _usage(usage: TokenUsage) -> dict[str, Any]:
+def usage_shape(usage: TokenUsage) -> dict[str, Any]:
+    """Token counts as a completion shows them."""
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
@@ -95,5 +94,6 @@ def _usage(usage: TokenUsage) -> dict[str, Any]:
     }
 
 
-def _frame(value: dict[str, Any]) -> bytes:
+def frame(value: dict[str, Any]) -> bytes:
+    """One event of the stream."""
     return b"data: " + msgspec.json.encode(value) + b"\n\n"

@@ -1,0 +1,82 @@
+"""A configured provider, and the way from a model's name to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from gateway.core.errors import Forbidden, Unavailable
+from gateway.platform.providers import attempts, last_used
+from gateway.platform.providers.attempts import Attempt
+from gateway.platform.providers.catalogue import Catalogue
+from gateway.platform.providers.types import Forwarded, ModelRequest, ModelStream, Provider
+from tenants.types import OrgRef
+
+BUILT_IN, PLATFORM, ORGANIZATION = "built-in", "platform", "organization"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One provider as it is configured. ``credential`` says whose it is; ``price_as`` is the price list's name of it or
+    its address; ``problem`` is why it cannot be used.
+    """
+
+    provider: Provider
+    credential: str
+    price_as: str
+    provider_id: UUID | None = None
+    problem: str | None = None
+    catalogue: Catalogue = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "catalogue", Catalogue(self.provider))
+
+    @property
+    def usable(self) -> bool:
+        return self.problem is None
+
+    def check(self) -> None:
+        """Raise Forbidden for a disabled provider, Unavailable for one whose credential cannot be read."""
+        if self.problem == "disabled":
+            raise Forbidden(f"The provider {self.provider.name!r} is disabled.", code="provider_disabled")
+        if self.problem is not None:
+            raise Unavailable(
+                f"The credential of {self.provider.name!r} cannot be read here: {self.problem}",
+                code="credential_unreadable",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a model name leads. ``name`` is the full ``provider/model``, which policy, prices and ledger go by;
+    ``model`` is the half that the provider gets; ``alias`` is the short name that was asked for, if it was one.
+    """
+
+    entry: Entry
+    model: str
+    name: str
+    alias: str | None
+    ref: OrgRef
+
+    @property
+    def provider(self) -> Provider:
+        return self.entry.provider
+
+    async def open(self, request: ModelRequest, made: list[Attempt]) -> ModelStream:
+        """Ask the model, again while that may help; every attempt is noted in ``made``. See ``Provider.open``."""
+        self._mark()
+        return await attempts.persist(lambda: self.provider.open(request), made)
+
+    async def forward(self, body: bytes, made: list[Attempt], *, stream: bool) -> Forwarded:
+        """Pass a body through, likewise. See ``Provider.forward``."""
+        self._mark()
+        return await attempts.persist(lambda: self.provider.forward(body, model=self.model, stream=stream), made)
+
+    def facts(self) -> dict[str, str]:
+        """What the decision record says of it."""
+        shown = {"provider": self.provider.name, "model": self.name, "credential": self.entry.credential}
+        return shown | ({"alias": self.alias} if self.alias else {})
+
+    def _mark(self) -> None:
+        if self.entry.provider_id is not None:
+            last_used.mark(self.ref, self.entry.provider_id)
