@@ -17,6 +17,8 @@ from gateway.core.errors import GatewayError, UpstreamError
 from gateway.platform.admission import gate
 from gateway.platform.admission.types import Lease, Settlement, UsageSource
 from gateway.platform.providers import prices
+from gateway.platform.providers.attempts import Attempt
+from gateway.platform.providers.entries import Route
 from gateway.platform.providers.types import TokenUsage
 
 # Where nobody counted: English text has about four bytes to a token.
@@ -28,14 +30,15 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Meter:
-    """The accounting of one attempt. ``usage`` is the provider's when it arrives; ``seen_bytes`` counts the output
-    that passed."""
+    """The accounting of one call. ``usage`` is the provider's when it arrives; ``seen_bytes`` counts the output that
+    passed; ``attempts`` are the provider's answers before the first frame, of which the last one is charged: the others
+    did no work."""
 
     call: Call
-    provider: str
-    model: str
+    route: Route
     prompt_bytes: int
     facts: dict[str, Any]
+    attempts: list[Attempt] = field(default_factory=list)
     lease: Lease | None = None
     usage: TokenUsage | None = None
     seen_bytes: int = 0
@@ -51,7 +54,7 @@ class Meter:
     async def open(self, *, max_tokens: int | None) -> None:
         """Admit the call and hold its upper bound. Raises RateLimited, PaymentRequired or Unavailable; then nothing is
         held."""
-        estimate = prices.estimate(self.provider, self._priced_name, self.prompt_bytes, max_tokens)
+        estimate = prices.estimate(self.route.entry.price_as, self.route.model, self.prompt_bytes, max_tokens)
         self.lease = await gate.open_lease(self.call, estimate_micros=estimate, facts=self.facts)
 
     async def ask(self, opening: Awaitable[T]) -> T:
@@ -62,17 +65,21 @@ class Meter:
             opened = await opening
         except UpstreamError as error:
             self.reached_model = error.code in _MAY_HAVE_WORKED
+            self._routed("failed")
             raise
         except GatewayError:
             self.reached_model = False
+            self._routed("refused")
             raise
         self._first = time.monotonic()
-        self.call.decided("route", "ok", provider=self.provider, model=self.model, attempt=1)
+        self._routed("ok")
         return opened
 
-    @property
-    def _priced_name(self) -> str:
-        return self.model.removeprefix(f"{self.provider}/")
+    def _routed(self, verdict: str) -> None:
+        """Where the call went, and each attempt when the first one was not the last."""
+        made = [attempt.wire() for attempt in self.attempts]
+        shown = {"attempts": made} if len(made) > 1 else {}
+        self.call.decided("route", verdict, **self.route.facts(), attempt=max(1, len(made)), **shown)
 
     def token_usage(self) -> tuple[TokenUsage, UsageSource]:
         """The counts to charge and where they come from."""
@@ -102,7 +109,7 @@ class Meter:
 
     def _settlement(self) -> Settlement:
         usage, source = self.token_usage()
-        price = prices.price(self.provider, self._priced_name, usage)
+        price = prices.price(self.route.entry.price_as, self.route.model, usage)
         now = time.monotonic()
         priced = price.provider_cost_micros is not None
         self.call.decided(
@@ -113,8 +120,8 @@ class Meter:
         return Settlement(
             status=self.status,
             outcome=self.ended,
-            model=self.model,
-            provider=self.provider,
+            model=self.route.name,
+            provider=self.route.provider.name,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             cached_tokens=usage.cached_tokens,
@@ -131,6 +138,7 @@ class Meter:
             record={
                 "decisions": self.call.decisions,
                 "surface": self.call.surface,
+                "attempts": max(1, len(self.attempts)),
                 "persona_version": self.persona_version,
                 **self.facts,
             },

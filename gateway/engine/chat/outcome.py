@@ -10,11 +10,10 @@ from gateway.core import ids
 from gateway.core.endpoint import Call
 from gateway.core.journal import Actor
 from gateway.engine.chat import write_tools
+from gateway.engine.chat.messages import mask
 from gateway.engine.chat.prepare import Prepared
 from gateway.engine.chat.proposed import MEMORY_WRITE, ProposedWrite
 from gateway.engine.chat.reader import Reader
-from gateway.governance.policies import redaction
-from gateway.governance.policies.types import RedactMode
 from gateway.governance.proposals import services as proposals
 from gateway.governance.proposals.types import Created, Draft, Proposal
 from tenants.context import in_tenant
@@ -34,8 +33,9 @@ class Outcome:
     note: str
 
 
-async def conclude(call: Call, prepared: Prepared, reader: Reader) -> Outcome:
-    """Turn extracted writes into proposals. A turn without any costs no database work."""
+async def conclude(call: Call, prepared: Prepared, reader: Reader, *, prose: bool) -> Outcome:
+    """Turn extracted writes into proposals. A turn without any costs no database work. ``prose`` says whether a
+    sentence may stand in for an empty answer: where a program reads the answer as JSON, it may not."""
     rejected: list[dict[str, Any]] = [
         {"type": _TYPES.get(one.tool, "unknown"), "reason": one.reason} for one in reader.extraction.rejected
     ]
@@ -47,7 +47,7 @@ async def conclude(call: Call, prepared: Prepared, reader: Reader) -> Outcome:
         rejected += [{"type": one.type, "reason": one.reason, "payload": one.payload} for one in created.rejected]
     call.decided("writes", "ok", proposed=[one.public_id for one in proposed], rejected=len(rejected))
     note = ""
-    if proposed and not reader.content and not reader.extraction.tool_calls:
+    if prose and proposed and not reader.content and not reader.extraction.tool_calls:
         note = "I have put this forward; it waits for approval."
     return Outcome(tuple(one.wire() for one in proposed), tuple(rejected), note)
 
@@ -82,14 +82,3 @@ def _create(drafts: list[Draft], prepared: Prepared, call: Call) -> Created:
             proposals.approve(proposal.id, actor=_POLICY, comment="approved by policy", request_id=call.request_id)
             proposals.execute(proposal.id)
     return created
-
-
-def mask(value: Any, mode: RedactMode) -> Any:
-    """Every string inside a JSON value, masked."""
-    if isinstance(value, str):
-        return redaction.redact(value, mode)
-    if isinstance(value, dict):
-        return {key: mask(one, mode) for key, one in value.items()}
-    if isinstance(value, list):
-        return [mask(one, mode) for one in value]
-    return value

@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from gateway.core.endpoint import Call
+from gateway.core.errors import Forbidden
 from gateway.engine.chat.metering import Meter, facts_of
 from gateway.platform.providers import registry
 from gateway.platform.providers.types import Forwarded
+from tenants.types import Principal
 
 
 @dataclass(slots=True)
@@ -54,15 +56,25 @@ class Passed:
             await meter.settle()
 
 
+def _check_key(principal: Principal) -> None:
+    """A key that was narrowed to personas or people is not one for the bare model."""
+    grant = principal.grant
+    if grant.persona_ids is None and grant.subject_ids is None:
+        return
+    code = "subject_not_allowed" if grant.persona_ids is None else "persona_not_allowed"
+    raise Forbidden("This key is narrowed: name a persona and a subject that it may speak with and for.", code=code)
+
+
 async def forward(call: Call, body: bytes, *, model: str, stream: bool, max_tokens: int | None) -> Passed:
     """Admit, ask the provider and wait for its first bytes. Raises GatewayError before anything was promised to the
     caller."""
-    provider, name = registry.resolve(model)
-    facts = facts_of(call, provider=provider.name, model=model)
-    meter = Meter(call, provider.name, model, len(body), facts)
+    _check_key(call.principal)
+    route = await registry.route(call.principal.organization, model)
+    facts = facts_of(call, provider=route.provider.name, model=route.name)
+    meter = Meter(call, route, len(body), facts)
     await meter.open(max_tokens=max_tokens)
     try:
-        return Passed(await meter.ask(provider.forward(body, model=name, stream=stream)), meter)
+        return Passed(await meter.ask(route.forward(body, meter.attempts, stream=stream)), meter)
     except BaseException as error:
         meter.failed(error)
         await meter.settle()

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.core import ids
 from gateway.core.endpoint import Call
-from gateway.engine.chat import compose, prepare, write_tools
+from gateway.engine.chat import compose, messages, prepare, tools
 from gateway.engine.chat.metering import Meter, facts_of
 from gateway.engine.chat.outcome import conclude
 from gateway.engine.chat.reader import Reader
 from gateway.engine.chat.types import Answer, ChatRequest, Event
 from gateway.platform.flags import catalogue
 from gateway.platform.providers import registry
-from gateway.platform.providers.types import ModelRequest, Provider
+from gateway.platform.providers.entries import Route
+from gateway.platform.providers.types import ModelRequest
 from tenants.context import in_tenant
 
 
@@ -32,10 +33,9 @@ class _Turn:
 
     call: Call
     request: ChatRequest
-    provider: Provider
-    model: str
+    route: Route
     meter: Meter
-    offers_writes: bool
+    offer: tools.Offer
 
 
 async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None]:
@@ -44,16 +44,22 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
     principal = call.principal
     prepare.check_key(principal, request)
     offers_writes = bool(catalogue.value(principal.organization, "enable_proposals"))
-    if offers_writes:
-        write_tools.refuse_reserved(request.tools)
-    provider, model = registry.resolve(request.model)
+    tools.check(request.tools, request.tool_choice, offers_writes=offers_writes)
+    route = await registry.route(principal.organization, request.model)
+    # From here on the model has its full name, so that a policy cannot be gone around by an alias.
+    request = replace(request, model=route.name, messages=messages.accepted(request.messages))
     facts = facts_of(
-        call, provider=provider.name, model=request.model, persona_id=request.persona_id, subject_id=request.subject_id
+        call,
+        provider=route.provider.name,
+        model=request.model,
+        persona_id=request.persona_id,
+        subject_id=request.subject_id,
     )
-    meter = Meter(call, provider.name, request.model, request.body_bytes, facts)
+    meter = Meter(call, route, request.body_bytes, facts)
     await meter.open(max_tokens=request.max_tokens)
     try:
-        turn = _Turn(call, request, provider, model, meter, offers_writes)
+        offer = tools.offer(request.tools, request.tool_choice, offers_writes=offers_writes)
+        turn = _Turn(call, request, route, meter, offer)
         async with aclosing(_events(turn)) as events:
             async for event in events:
                 yield event
@@ -64,12 +70,21 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
         await meter.settle()
 
 
+async def whole(call: Call, request: ChatRequest) -> Answer:
+    """One turn for a caller who waits for all of it. Raises GatewayError."""
+    async with aclosing(answer(call, request)) as events:
+        async for event in events:
+            if event.answer is not None:
+                done = event.answer
+    return done
+
+
 async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
     call, request, meter = turn.call, turn.request, turn.meter
     prepared = await in_tenant(call.principal.ref, prepare.prepare, request, call.principal, call.request_id)
     _record(call, prepared, meter)
     reader = Reader(prepared, meter)
-    stream = await meter.ask(turn.provider.open(_model_request(turn, prepared)))
+    stream = await meter.ask(turn.route.open(_model_request(turn, prepared), meter.attempts))
     async with aclosing(stream):
         yield Event("message.start", _start(call, request, prepared))
         yield Event("memory.recalled", _recalled(prepared))
@@ -78,7 +93,7 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
                 yield event
     for event in reader.finish():
         yield event
-    outcome = await conclude(call, prepared, reader)
+    outcome = await conclude(call, prepared, reader, prose=not request.structured)
     if outcome.note:
         yield Event("content.delta", {"index": 0, "delta": {"content": outcome.note}})
     for proposal in outcome.proposed:
@@ -99,6 +114,7 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
         proposed_writes=outcome.proposed,
         rejected_writes=outcome.rejected,
         usage=usage,
+        refused=reader.refused,
     )
     # Settled before the caller sees the end, so that what it reads next about this request is already true.
     await meter.settle()
@@ -107,20 +123,20 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
 
 def _model_request(turn: _Turn, prepared: prepare.Prepared) -> ModelRequest:
     request, policy = turn.request, prepared.policy
-    messages = compose.compose(
+    composed = compose.compose(
         persona_prompt=prepared.persona.prompt,
         policy=policy,
-        messages=request.messages,
+        messages=prepared.messages,
         memories=prepared.recall.memories,
-        offers_writes=turn.offers_writes,
+        offers_writes=turn.offer.writes,
     )
-    size = sum(len(str(message.get("content") or "")) for message in messages)
-    turn.meter.prompt_bytes = max(turn.meter.prompt_bytes, size)
+    turn.meter.prompt_bytes = messages.prompt_bytes(composed, request.body_bytes)
     params = dict(request.params)
     if policy.max_output_tokens is not None:
-        params["max_tokens"] = policy.max_output_tokens
-    tools = (*request.tools, *write_tools.WRITE_TOOLS) if turn.offers_writes else request.tools
-    return ModelRequest(turn.model, messages, tools, request.tool_choice, params, request.stream)
+        # Under the name that the caller used: some models know only one of the two.
+        name = "max_completion_tokens" if "max_completion_tokens" in params else "max_tokens"
+        params[name] = policy.max_output_tokens
+    return ModelRequest(turn.route.model, composed, turn.offer.tools, turn.offer.choice, params, request.stream)
 
 
 def _recalled(prepared: prepare.Prepared) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from gateway.core.errors import Forbidden
+from gateway.engine.chat.messages import Message, masked
 from gateway.engine.chat.types import ChatRequest
 from gateway.engine.conversations import services as conversations
 from gateway.engine.conversations.types import Conversation
@@ -29,13 +30,15 @@ RECALLED = 10
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The turn's persona, subject, policy, conversation and memories, as values that outlive the connection."""
+    """The turn's persona, subject, policy, conversation and memories, as values that outlive the connection;
+    ``messages`` are the caller's, masked as the policy asks."""
 
     persona: PersonaVersion
     subject: SubjectRef
     policy: EffectivePolicy
     conversation: Conversation
     recall: Recall
+    messages: tuple[Message, ...]
 
 
 def check_key(principal: Principal, request: ChatRequest) -> None:
@@ -44,7 +47,7 @@ def check_key(principal: Principal, request: ChatRequest) -> None:
         raise Forbidden(f"This key may not use the persona {request.persona_id!r}.", code="persona_not_allowed")
     if not principal.may_use_subject(request.subject_id):
         raise Forbidden("This key may not act for this subject.", code="subject_not_allowed")
-    allowed = principal.key.memory_scopes
+    allowed = principal.grant.memory_scopes
     outside = sorted(set(request.memory_scopes or ()) - set(allowed)) if allowed is not None else []
     if outside:
         raise Forbidden(
@@ -74,7 +77,8 @@ def prepare(request: ChatRequest, principal: Principal, request_id: UUID) -> Pre
     query = RecallQuery(
         subject.pk, request.question, k=RECALLED, memory_scopes=policy.memory_scopes, personas=(persona.persona_id,)
     )
-    return Prepared(persona, subject, policy, conversation, memory.recall(query))
+    told = masked(request.messages, policy.redact_mode)
+    return Prepared(persona, subject, policy, conversation, memory.recall(query), told)
 
 
 def _conversation(request: ChatRequest, subject: SubjectRef, persona: PersonaVersion) -> Conversation:
@@ -94,7 +98,7 @@ def _requested(request: ChatRequest, principal: Principal) -> RequestedPolicy:
     return RequestedPolicy(
         redact_mode=request.redact_mode,
         memory_scopes=request.memory_scopes,
-        key_memory_scopes=principal.key.memory_scopes,
+        key_memory_scopes=principal.grant.memory_scopes,
         max_output_tokens=request.max_tokens,
     )
 

@@ -18,10 +18,12 @@ _SNIPPET = 240
 
 
 class Reader:
-    """One answer being read. After ``finish`` the whole stands in ``content``, ``citations`` and ``extraction``."""
+    """One answer being read. After ``finish`` the whole stands in ``content``, ``citations`` and ``extraction``;
+    ``refused`` says that the content is why there is no answer."""
 
     def __init__(self, prepared: Prepared, meter: Meter) -> None:
         self.content = ""
+        self.refused = False
         self.citations: list[Citation] = []
         self.extraction = Extraction()
         self._memories = prepared.recall.memories
@@ -35,6 +37,7 @@ class Reader:
         """The events that one delta lets out."""
         if delta.usage is not None:
             self._meter.usage = delta.usage
+        self.refused = self.refused or delta.refusal
         part = self.extraction.feed(delta)
         if part.content:
             self._meter.seen_bytes += len(part.content.encode())
@@ -56,12 +59,19 @@ class Reader:
     def usage(self) -> Usage:
         """The turn's usage as the caller is shown it."""
         tokens, _ = self._meter.token_usage()
-        return Usage(tokens.prompt_tokens, tokens.completion_tokens, len(self._memories), self._meter.cache_hit)
+        return Usage(
+            tokens.prompt_tokens,
+            tokens.completion_tokens,
+            len(self._memories),
+            self._meter.cache_hit,
+            tokens.cached_tokens,
+        )
 
     def _text(self, text: str) -> Iterator[Event]:
         if text:
             self.content += text
-            yield Event("content.delta", {"index": 0, "delta": {"content": text}})
+            refusal = {"refusal": True} if self.refused else {}
+            yield Event("content.delta", {"index": 0, "delta": {"content": text}, **refusal})
 
     def _cite(self) -> Iterator[Event]:
         for number in self._markers.cited:

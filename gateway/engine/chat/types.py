@@ -9,6 +9,8 @@ from uuid import UUID
 
 from gateway.core import ids
 
+MAX_MESSAGES = 2_000
+
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
@@ -38,6 +40,12 @@ class ChatRequest:
                 return text_of(message.get("content"))
         return ""
 
+    @property
+    def structured(self) -> bool:
+        """Whether the answer is JSON that a program will read."""
+        wanted = self.params.get("response_format")
+        return isinstance(wanted, dict) and wanted.get("type") in {"json_object", "json_schema"}
+
 
 def text_of(content: Any) -> str:
     """The plain text of a message's content: a string, or the text parts of a list."""
@@ -66,12 +74,14 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them, or as estimated; recalls of this turn."""
+    """Tokens as the provider counted them, or as estimated; recalls of this turn. ``cached_tokens`` are those of the
+    prompt that the provider had in its cache."""
 
     prompt_tokens: int
     completion_tokens: int
     memory_recalls: int
     cache_hit: bool
+    cached_tokens: int = 0
 
     def wire(self) -> dict[str, Any]:
         total = self.prompt_tokens + self.completion_tokens
@@ -86,7 +96,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole turn, as the buffered answer and as the stream's last event."""
+    """The whole turn, as the buffered answer and as the stream's last event. ``refused``: the model gave no answer, and
+    ``content`` is its reason."""
 
     request_id: UUID
     model: str
@@ -100,11 +111,14 @@ class Answer:
     proposed_writes: tuple[dict[str, Any], ...]
     rejected_writes: tuple[dict[str, Any], ...]
     usage: Usage
+    refused: bool = False
 
     def wire(self) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": self.content}
         if self.tool_calls:
             message["tool_calls"] = list(self.tool_calls)
+        if self.refused:
+            message["refusal"] = True
         answer = {
             "id": ids.public("chat", self.request_id),
             "object": "chat",

@@ -1,89 +1,59 @@
-"""`POST /v1/chat/completions`: OpenAI's dialect as a plain pass-through, buffered and streamed, under our admission
-and ledger."""
+"""`POST /v1/chat/completions`: OpenAI's dialect, buffered and streamed, under our admission and ledger.
+
+A call that names a persona is a turn of the chat engine, translated both ways; any other passes through to the model as
+the bytes that it is.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
 
-import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Router
 
 from gateway.core.endpoint import Body, Call, Metering, Scope, call_of, endpoint
-from gateway.core.errors import BadRequest, FieldProblem
-from gateway.engine.chat import passthrough
-from gateway.surfaces import problems, sse
-from gateway.surfaces.parsing import malformed
+from gateway.engine.chat import passthrough, pipeline
+from gateway.surfaces import sse
+from gateway.surfaces.openai import answers, envelope, turn
+from gateway.surfaces.openai.address import Address, addressed
+from gateway.surfaces.openai.document import COMPLETIONS
+from gateway.surfaces.openai.envelope import Envelope
 
 router = Router(tags=["openai"])
-_PERSONA_HEADERS = {
-    "HTTP_X_PERSONA_ID": "x-persona-id",
-    "HTTP_X_SUBJECT_ID": "x-subject-id",
-    "HTTP_X_MEMORY_SCOPES": "x-memory-scopes",
-}
 
 
-_Tokens = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
-
-
-class Envelope(msgspec.Struct):
-    """The few fields of the body that the gateway reads; the rest passes as it is."""
-
-    model: str
-    messages: list[msgspec.Raw]
-    stream: bool | None = None
-    max_tokens: _Tokens | None = None
-    max_completion_tokens: _Tokens | None = None
-
-
-_decoder = msgspec.json.Decoder(Envelope)
-_COMPLETION = {
-    "type": "object",
-    "description": "What the provider answered, as it is.",
-    "required": ["choices"],
-    "properties": {"choices": {"type": "array", "items": {"type": "object"}}},
-    "additionalProperties": True,
-}
-_DOCUMENTED: dict[str, Any] = {
-    "responses": {200: {"content": {"application/json": {"schema": _COMPLETION}}}},
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["model", "messages"],
-                    "properties": {
-                        "model": {"type": "string", "examples": ["ikiro/sandbox"]},
-                        "messages": {"type": "array", "minItems": 1, "items": {"type": "object"}},
-                        "stream": {"type": ["boolean", "null"]},
-                        "max_tokens": {"type": ["integer", "null"], "minimum": 1, "maximum": 2**31 - 1},
-                        "max_completion_tokens": {"type": ["integer", "null"], "minimum": 1, "maximum": 2**31 - 1},
-                    },
-                    "additionalProperties": True,
-                }
-            }
-        },
-    },
-}
-
-
-@router.post("/chat/completions", summary="OpenAI chat completions, passed through", openapi_extra=_DOCUMENTED)
+@router.post("/chat/completions", summary="OpenAI chat completions", openapi_extra=COMPLETIONS)
 @endpoint(scope=Scope.CHAT, metering=Metering.CALL, body=Body.INFERENCE, surface="openai", raw=True)
 async def completions(request: HttpRequest) -> HttpResponseBase:
-    """The official OpenAI clients work with the base URL changed. Nothing but the model's name is looked at."""
-    call = call_of(request)
-    _refuse_persona_headers(request)
-    envelope = _envelope(request.body)
-    stream = bool(envelope.stream)
+    """The official OpenAI clients work with the base URL changed. With `x-persona-id` and `x-subject-id` the answer is
+    the persona's, as `POST /v1/chat` would give it, with `citations` and `proposedWrites` as extra keys; without them
+    the body passes to the model as it is."""
+    call, body = call_of(request), request.body
+    read = envelope.read(body)
+    address = addressed(request.META, read)
+    if address is not None:
+        return await _turn(call, body, read, address)
+    if read.has_ours:
+        body = envelope.without_ours(body)
+    return await _passed(call, body, read)
+
+
+async def _turn(call: Call, body: bytes, read: Envelope, address: Address) -> HttpResponseBase:
+    asked, show_usage = turn.chat_request(body, read, address)
+    if not asked.stream:
+        whole = answers.completion(await pipeline.whole(call, asked))
+        return HttpResponse(json.dumps(whole, default=str), content_type="application/json")
+    events = await sse.peek(pipeline.answer(call, asked))
+    frames = answers.frames(events, call, show_usage=show_usage)
+    return sse.response(sse.with_heartbeats(frames))
+
+
+async def _passed(call: Call, body: bytes, read: Envelope) -> HttpResponseBase:
+    stream = bool(read.stream)
     passed = await passthrough.forward(
-        call,
-        request.body,
-        model=envelope.model,
-        stream=stream,
-        max_tokens=envelope.max_completion_tokens or envelope.max_tokens,
+        call, body, model=read.model, stream=stream, max_tokens=read.max_completion_tokens or read.max_tokens
     )
     if stream:
         return sse.response(_frames(passed, call))
@@ -96,33 +66,6 @@ async def _frames(passed: passthrough.Passed, call: Call) -> AsyncIterator[bytes
         async for chunk in chunks:
             yield chunk
     except Exception as error:  # noqa: BLE001 - a stream that was promised ends with an error event, whatever failed
-        yield sse.frame(problems.openai_error(problems.told(error, call), call))
+        yield answers.failure(error, call)
     finally:
         await chunks.aclose()  # type: ignore[attr-defined]
-
-
-def _envelope(body: bytes) -> Envelope:
-    try:
-        if not body.isascii():
-            body.decode()  # the messages pass unread, and must not be the first to notice that this is no text
-        envelope = _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$.")
-        field = path.rstrip("`") or (message.split("`")[1] if "`" in message else "")
-        raise BadRequest(str(error), problems=(FieldProblem(f"#/{field}", "invalid", message),)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise malformed(str(error)) from None
-    if not envelope.messages:
-        problem = FieldProblem("#/messages", "too_short", "must hold at least one message")
-        raise BadRequest("messages must hold at least one message.", problems=(problem,))
-    return envelope
-
-
-def _refuse_persona_headers(request: HttpRequest) -> None:
-    """Silently answering without the persona that was asked for would be worse than refusing."""
-    named = [name for key, name in _PERSONA_HEADERS.items() if key in request.META]
-    if named:
-        raise BadRequest(
-            f"{', '.join(named)}: this route passes through to the model and knows no personas; use POST /v1/chat.",
-            code="persona_headers_unsupported",
-        )

@@ -1,0 +1,50 @@
+"""The official Python client as an application would set it up, and what the scripted provider saw of it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from openai import AsyncOpenAI, OpenAI
+
+from tests.harness import Org
+
+WIRES = ["openai", "anthropic"]
+HELLO = "Hello from the fake upstream . "
+WEATHER: Any = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather in a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+TIME: Any = {"type": "function", "function": {**WEATHER["function"], "name": "get_time", "description": "The time."}}
+USER: Any = {"role": "user", "content": "hello"}
+
+
+def options(org: Org, subject: str | None = None, **more: Any) -> dict[str, Any]:
+    """What a client is made with; with a subject every call of it is for a persona."""
+    headers = {"x-persona-id": "brand-default", "x-subject-id": subject} if subject else {}
+    return {
+        "base_url": f"{org.base_url}/v1", "api_key": org.api_key, "max_retries": 0, "timeout": 20,
+        "default_headers": headers, **more,
+    }  # fmt: skip
+
+
+def client(org: Org, subject: str | None = None, **more: Any) -> OpenAI:
+    return OpenAI(**options(org, subject, **more))
+
+
+def async_client(org: Org, subject: str | None = None, **more: Any) -> AsyncOpenAI:
+    return AsyncOpenAI(**options(org, subject, **more))
+
+
+def tagged(model: str) -> tuple[str, str]:
+    """(the model's name with a tag in it, the tag), so that a test finds its own calls at the provider."""
+    tag = uuid4().hex
+    return f"{model},tag={tag}", tag
+
+
+def seen(upstream: Any, tag: str) -> list[dict[str, Any]]:
+    return [call for call in upstream.calls() if tag in str(call["body"].get("model"))]
