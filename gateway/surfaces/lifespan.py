@@ -8,6 +8,7 @@ import gc
 from gateway.core import egress
 from gateway.core.background import Group
 from gateway.platform.admission import gate
+from gateway.platform.providers import last_used as providers_last_used
 from gateway.platform.providers import prices
 from gateway.surfaces import last_used
 from tenants.directory import directory
@@ -22,6 +23,7 @@ async def start() -> None:
     _settle_heap()
     _group.run("directory", lambda: directory.follow(gate.read_epoch))
     _group.run("last-used", last_used.loop)
+    _group.run("providers-last-used", providers_last_used.loop)
     _group.run("prices", _warm_prices)
     for name, loop in gate.background_loops().items():
         _group.run(name, loop)
@@ -31,6 +33,7 @@ async def stop() -> None:
     """End them, after the accounting under way has ended."""
     await _group.stop()
     await last_used.flush()
+    await providers_last_used.flush()
     await gate.close()
     await egress.close_pool()
 

@@ -21,6 +21,12 @@ OPENAI_TYPES = {
     404: "invalid_request_error", 409: "conflict_error", 413: "invalid_request_error", 422: "invalid_request_error",
     429: "rate_limit_error",
 }  # fmt: skip
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error",
+    404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 529: "overloaded_error",
+}  # fmt: skip
+# Trying the same again changes nothing, whatever the status makes a vendor's client believe.
+_FINAL = frozenset({"provider_auth_failed", "egress_refused"})
 PROBLEM_JSON = "application/problem+json"
 _SOURCES = {"query": "query", "path": "path", "header": "header", "cookie": "cookie"}
 
@@ -51,7 +57,7 @@ def problem(error: GatewayError, call: Call, *, instance: str) -> dict[str, Any]
     if error.retry_after is not None:
         shown["retry_after"] = error.retry_after
     shown.update({key: value for key, value in error.extra.items() if key not in shown})
-    if call.principal is not None and call.decisions:
+    if (call.principal is not None or call.account is not None) and call.decisions:
         shown["decisions"] = call.decisions
     return shown
 
@@ -63,25 +69,44 @@ def openai_error(error: GatewayError, call: Call) -> dict[str, Any]:
         "error": {
             "message": error.detail,
             "type": OPENAI_TYPES.get(error.http_status, "server_error"),
-            "param": first.pointer.removeprefix("#/").replace("/", ".") if first else None,
+            "param": _param(first) if first else error.extra.get("param"),
             "code": error.code,
             "request_id": ids.public("req", call.request_id),
         }
     }
 
 
+def anthropic_error(error: GatewayError, call: Call) -> dict[str, Any]:
+    """The same error as Anthropic's clients read it; ``code`` beside their fields, where they look for none."""
+    kind = _ANTHROPIC_TYPES.get(error.http_status, "invalid_request_error" if error.http_status < 500 else "api_error")
+    told = {"type": kind, "message": error.detail, "code": error.code}
+    return {"type": "error", "error": told, "request_id": ids.public("req", call.request_id)}
+
+
+def _param(problem: FieldProblem) -> str | None:
+    """A pointer as OpenAI writes it: ``messages.0.role``; None for the body as a whole."""
+    return problem.pointer.lstrip("#/").replace("/", ".") or None
+
+
 def respond(request: HttpRequest, error: Any) -> HttpResponse:
     """The HTTP answer for an error, in the dialect of the request's surface."""
     call = call_of(request)
+    call.failure = error
     status, kind = error.http_status, PROBLEM_JSON
+    final = False
     if call.surface == "openai":
-        body, kind = openai_error(error, call), "application/json"
+        # GET /v1/models is the one path that both vendors' clients share; this header tells them apart.
+        spoken = anthropic_error if "HTTP_ANTHROPIC_VERSION" in request.META else openai_error
+        body, kind = spoken(error, call), "application/json"
         status = 400 if status == 422 else status
+        final = status == 409 or error.code in _FINAL
     else:
         body = problem(error, call, instance=request.path)
     response = HttpResponse(json.dumps(body, default=str), status=status, content_type=kind)
     if error.retry_after is not None:
         response["Retry-After"] = str(max(1, round(error.retry_after)))
+    if final:
+        response["X-Should-Retry"] = "false"
     if status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="ikiro"'
     return response

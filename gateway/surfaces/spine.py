@@ -14,14 +14,18 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 
 from gateway.core import ids
-from gateway.core.endpoint import Call, Endpoint, Metering, declared
-from gateway.core.errors import Forbidden, GatewayError, MethodNotAllowed, NotFound, Unauthenticated
+from gateway.core.endpoint import Call, Endpoint, Metering, Scope, declared
+from gateway.core.errors import Forbidden, GatewayError, MethodNotAllowed, NotFound
+from gateway.governance.access import rules as access
 from gateway.platform.admission import gate
 from gateway.platform.flags import catalogue
-from gateway.surfaces import last_used, problems
+from gateway.surfaces import credentials, last_used, problems
+from gateway.surfaces.openai import absent
 from gateway.surfaces.parsing import refuse_nul_in_address
 from gateway.surfaces.routes import endpoint_at
-from tenants.authentication import authenticate
+from tenants import usertokens
+from tenants.authentication import KeyRefused, authenticate, authenticate_account
+from tenants.directory import directory
 from tenants.types import Principal
 
 log = structlog.get_logger(__name__)
@@ -52,6 +56,8 @@ def spine(surface: str) -> Callable[[Run], Run]:
                     await gate.note_reads(call)  # content whose reading cannot be noted is not given out
             except Exception as error:  # noqa: BLE001 - whatever failed is answered in the dialect, in one place
                 response = operation.api.on_exception(request, error)
+            if call.failure is not None and endpoint.scope is Scope.CHAT:
+                await gate.note_failed_call(call, call.failure)
             if call.principal is not None and not call.headers:
                 await gate.show_limits(call)
             return _dress(response, call)
@@ -63,45 +69,59 @@ def spine(surface: str) -> Callable[[Run], Run]:
 
 async def _admit(request: HttpRequest, call: Call, endpoint: Endpoint) -> None:
     if endpoint.public:
+        _refuse_unreadable(request)
         return
     try:
-        principal = await authenticate(_token(request))
+        if endpoint.account:
+            await _admit_account(request, call)
+            return
+        principal = await authenticate(credentials.token(request))
         call.principal = principal
-        call.decided("auth", "ok", key=principal.key.public_id, organization=principal.ref.public_id)
-        _require_scope(principal, endpoint)
+        grant = principal.grant
+        call.decided("auth", "ok", **{grant.kind: grant.public_id}, organization=principal.ref.public_id)
+        if endpoint.scope is not None:
+            access.require_scope(principal, endpoint.scope)
         _require_flag(principal, endpoint)
-        if request.body_error is not None:  # type: ignore[attr-defined]
-            raise request.body_error  # type: ignore[attr-defined]
-        refuse_nul_in_address(request)
+        _refuse_unreadable(request)
         if endpoint.metering is Metering.RATE:
             await gate.admit_rate(call)
     except GatewayError as error:
         call.decided("gate", "refused", code=error.code)
         await gate.note_refusal(call, error)
+        if isinstance(error, KeyRefused):
+            await _tell_owner(call, error)
         raise
-    last_used.mark(principal.key.id)
+    if principal.key is not None:
+        last_used.mark(principal.key.id)
 
 
-def _token(request: HttpRequest) -> str:
-    header: str = request.META.get("HTTP_AUTHORIZATION", "")
-    kind, _, token = header.partition(" ")
-    if kind.lower() == "bearer" and token.strip():
-        return token.strip()
-    named: str = request.META.get("HTTP_X_API_KEY", "")
-    if named:
-        return named
-    raise Unauthenticated("Send a key: Authorization: Bearer ik_live_…", code="key_missing")
+async def _admit_account(request: HttpRequest, call: Call) -> None:
+    token = credentials.token(request)
+    if not token.startswith(usertokens.PREFIX):
+        call.principal = await authenticate(token)
+        raise Forbidden(
+            "This is for signed-in people; a key cannot do it. Send a user token (POST /v1/auth/token).",
+            code="user_token_required",
+        )
+    call.account = await authenticate_account(token)
+    call.decided("auth", "ok", user=call.account.person.public_id)
+    _refuse_unreadable(request)
+    await gate.admit_account(call)
 
 
-def _require_scope(principal: Principal, endpoint: Endpoint) -> None:
-    allowed = principal.key.scopes
-    if endpoint.scope is None or allowed is None or endpoint.scope in allowed:
-        return
-    raise Forbidden(
-        f"This key lacks the scope {endpoint.scope.value}; use another key or make one with it.",
-        code="scope_missing",
-        extra={"scope": endpoint.scope.value},
-    )
+async def _tell_owner(call: Call, error: KeyRefused) -> None:
+    """Leave a genuine key's refusal where its organization sees it, though nobody was let in."""
+    organization = directory.organization(error.key.org_id)
+    if organization is not None:
+        of = Principal(organization, error.key)
+        await gate.note_refusal(call, error, of=of)
+        await gate.note_failed_call(call, error, of=of)
+
+
+def _refuse_unreadable(request: HttpRequest) -> None:
+    if request.body_error is not None:  # type: ignore[attr-defined]
+        raise request.body_error  # type: ignore[attr-defined]
+    refuse_nul_in_address(request)
 
 
 def _require_flag(principal: Principal, endpoint: Endpoint) -> None:
@@ -119,15 +139,16 @@ def _require_flag(principal: Principal, endpoint: Endpoint) -> None:
 def dress_unrouted(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """An answer that no operation gave: no such path, or not with this method. In JSON, with a request id like every
     other."""
-    endpoint = endpoint_at(request.path)
-    call = Call(ids.uuid7(), (endpoint and endpoint.surface) or "v1")
+    endpoint, missing = endpoint_at(request.path), absent.at(request.path)
+    call = Call(ids.uuid7(), "openai" if missing else (endpoint and endpoint.surface) or "v1")
     request.call = call  # type: ignore[attr-defined]
     if response.status_code == 404:
-        response = problems.respond(request, NotFound(f"There is nothing at {request.path}.", code="no_such_path"))
+        error: GatewayError = missing or NotFound(f"There is nothing at {request.path}.", code="no_such_path")
+        response = problems.respond(request, error)
     elif response.status_code == 405:
         allowed = response.get("Allow", "")
-        error = MethodNotAllowed(f"{request.path} takes {allowed}, not {request.method}.")
-        response = problems.respond(request, error)
+        refused = MethodNotAllowed(f"{request.path} takes {allowed}, not {request.method}.")
+        response = problems.respond(request, refused)
         response["Allow"] = allowed
     return _dress(response, call)
 

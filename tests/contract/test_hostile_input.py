@@ -144,17 +144,22 @@ def test_since__odd_moments__are_read_in_utc_or_refused(
     assert client.get(f"{path}?until={moment}").status_code == status
 
 
-@pytest.mark.parametrize(
-    "noun", ["memories", "proposals", "requests", "operations", "keys", "personas", "subjects", "models"]
-)
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("%00", "a%00b", "%ff", "%F0%9F%98%80", "%0a", "-1", "..%2f..%2f", "x" * 3000, "mem_" + "z" * 26),
-        # The last moment that a UUIDv7 can tell is beyond the calendar.
-        *("req_7zzzzzzzzze008000000000000", "mem_00000000000000000000000000"),
-    ],
-)  # fmt: skip
+IDS_OF_NOTHING = [
+    *("%00", "a%00b", "%ff", "%F0%9F%98%80", "%0a", "-1", "..%2f..%2f", "x" * 3000, "mem_" + "z" * 26),
+    # The last moment that a UUIDv7 can tell is beyond the calendar.
+    *("req_7zzzzzzzzze008000000000000", "mem_00000000000000000000000000"),
+]
+
+
+@pytest.mark.parametrize("name", IDS_OF_NOTHING)
+def test_model__of_nothing__is_404_in_openais_shape(client: httpx.Client, name: str) -> None:
+    answer = client.get(f"/v1/models/{name}")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json"), answer.text
+    assert set(answer.json()) == {"error"}
+
+
+@pytest.mark.parametrize("noun", ["memories", "proposals", "requests", "operations", "keys", "personas", "subjects"])
+@pytest.mark.parametrize("name", IDS_OF_NOTHING)
 def test_id__of_nothing__is_404_as_a_problem(client: httpx.Client, noun: str, name: str) -> None:
     answer = client.get(f"/v1/{noun}/{name}")
     assert answer.status_code == 404, answer.text

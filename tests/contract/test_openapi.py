@@ -17,7 +17,11 @@ from schemathesis.generation.feedback import FeedbackSources
 from schemathesis.pytest._test_builder import build_operation_test
 from schemathesis.specs.openapi import checks
 
+from tests.contract.persons import Persons, cast
+from tests.factories.organizations import committed_database
 from tests.harness import ROOT, Gateway, Org, eventually
+
+__all__ = ["committed_database"]
 
 CHECKS = [
     schemathesis.checks.not_a_server_error,
@@ -54,6 +58,16 @@ class Target:
     own_key: str
     ids: dict[str, str]
     session: requests.Session
+    persons: Persons
+
+    def session_for(self, name: str) -> requests.Session:
+        """Signed as the operation asks: by the key, by a person, or by a person's session."""
+        headers = self.persons.headers(OPERATIONS[name][2])
+        if headers is None:
+            return self.session
+        signed = requests.Session()
+        signed.headers.update(headers)
+        return signed
 
     def aim(self, case: Any) -> None:
         """Put a real id into every other request, chosen by what was generated."""
@@ -68,7 +82,7 @@ class Target:
 
 
 @pytest.fixture(scope="module")
-def target(gateway: Gateway) -> Target:
+def target(gateway: Gateway, committed_database: None) -> Target:
     org = gateway.org("contract")
     gateway.manage("orgs", "limits", "contract", "rate=100000", "calls=1000000")
     with org.client() as client:
@@ -80,14 +94,19 @@ def target(gateway: Gateway) -> Target:
         memory = client.post("/v1/memories", json=item).json()
         started = client.post("/v1/memories", json={"items": [item]}, headers={"Prefer": "respond-async"}).json()
         key = client.post("/v1/keys", json={"name": "to be rotated"}).json()
+        scripted = {"kind": "openai", "base_url": gateway.env["IKIRO_OPENAI_BASE_URL"], "api_key": "sk-contract"}
+        provider = client.post("/v1/providers", json={"name": "contract", **scripted}).json()
+        client.put("/v1/models/aliases/contract", json={"model": "ikiro/sandbox"})
         ids = {
             "memory_id": memory["id"], "subject_id": "usr_123", "persona_id": "brand-default", "key_id": key["id"],
             "proposal_id": chat["proposedWrites"][0]["proposal_id"], "request_id": chat["request_id"],
             "operation_id": started["operation"]["id"], "model_id": "ikiro/sandbox",
+            "provider_id": provider["id"], "alias": "contract",
         }  # fmt: skip
+        persons = cast(org.base_url)
         session = requests.Session()
         session.headers["authorization"] = f"Bearer {org.api_key}"
-        return Target(org, client.get("/v1/me").json()["key"]["id"], ids, session)
+        return Target(org, client.get("/v1/me").json()["key"]["id"], {**ids, **persons.ids}, session, persons)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +127,9 @@ def test_example__sent_as_it_is__is_accepted(name: str, target: Target) -> None:
             words = [{"role": "user", "content": f"Please remember that {name} is an example."}]
             (proposed,) = client.post("/v1/chat", json={**turn, "messages": words}).json()["proposedWrites"]
             ids["proposal_id"] = proposed["proposal_id"]
-        answer = client.request(method, path.format(**ids), json=example)
+        about = target.persons.for_example(name, example)
+        headers, body = about or (target.persons.headers(operation), example)
+        answer = client.request(method, path.format(**ids), json=body, headers=headers)
     assert answer.status_code in {200, 201}, answer.text
 
 
@@ -117,7 +138,8 @@ def check_failure(ctx: Any, response: Response, case: Any) -> None:
     if response.status_code < 400:
         return
     said = response.json()
-    if case.operation.path == "/v1/chat/completions":
+    default = DOCUMENT["paths"][case.operation.path][case.operation.method]["responses"]["default"]
+    if default["$ref"].endswith("/OpenAIError"):
         assert set(said) == {"error"}, said
         assert set(said["error"]) == {"message", "type", "param", "code", "request_id"}
         said = said["error"]
@@ -131,10 +153,12 @@ def check_failure(ctx: Any, response: Response, case: Any) -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operation__whatever_is_sent__answers_as_documented(name: str, document: Any, target: Target) -> None:
+    session = target.session_for(name)
+
     def send(case: Any) -> None:
         target.aim(case)
         if not target.spares(case):
-            response = case.call(session=target.session, timeout=20)
+            response = case.call(session=session, timeout=20)
             case.validate_response(response, checks=CHECKS, additional_checks=[check_failure])
 
     build_operation_test(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q
@@ -44,13 +45,19 @@ def list_page(
             raise Forbidden(f"This key may not see subject {wanted.subject_id!r}.", code="subject_not_allowed")
         if wanted.persona_id is not None and not principal.may_use_persona(wanted.persona_id):
             raise Forbidden(f"This key may not see persona {wanted.persona_id!r}.", code="persona_not_allowed")
-        if principal.key.subject_ids is not None:
-            rows = rows.filter(subject_id__in=principal.key.subject_ids)
-        if principal.key.persona_ids is not None:
-            rows = rows.filter(persona_id__in=principal.key.persona_ids)
+        if principal.grant.subject_ids is not None:
+            rows = rows.filter(subject_id__in=principal.grant.subject_ids)
+        if principal.grant.persona_ids is not None:
+            rows = rows.filter(persona_id__in=principal.grant.persona_ids)
     if after is not None:
         rows = rows.filter(id__lt=after)
     return page([to_proposal(row) for row in rows[: limit + 1]], limit)
+
+
+def first_decided_at() -> datetime | None:
+    """When somebody (not a policy) first decided a proposal; None while nobody has."""
+    rows = ProposalRow.objects.filter(decided_at__isnull=False, decided_by__regex="^(user|key):").order_by("decided_at")
+    return rows.values_list("decided_at", flat=True).first()
 
 
 def check_allowed(principal: Principal | None, subject_id: str | None, persona_id: str | None) -> None:
@@ -59,7 +66,7 @@ def check_allowed(principal: Principal | None, subject_id: str | None, persona_i
     """
     if principal is None:
         return
-    key = principal.key
+    key = principal.grant
     if key.subject_ids is not None and subject_id not in key.subject_ids:
         raise Forbidden("This key may not act for the proposal's subject.", code="subject_not_allowed")
     if key.persona_ids is not None and persona_id not in key.persona_ids:

@@ -44,7 +44,7 @@ async def create_persona(request: HttpRequest, body: CreatePersonaIn) -> Status[
 async def list_personas(request: HttpRequest, limit: int | None = None, cursor: str | None = None) -> PersonaPage:
     """Personas in use. A key narrowed to some personas sees those."""
     principal = call_of(request).principal
-    page = await in_tenant(principal.ref, selectors.page, limit=limit, cursor=cursor, only=principal.key.persona_ids)
+    page = await in_tenant(principal.ref, selectors.page, limit=limit, cursor=cursor, only=principal.grant.persona_ids)
     return PersonaPage.of(page)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -66,6 +67,12 @@ def versions(persona_id: str, *, limit: int | None = None, cursor: str | None = 
 def count() -> int:
     """How many personas are in use; archived ones do not count toward the plan."""
     return PersonaRow.objects.filter(archived_at=None).count()
+
+
+def first_made_at() -> datetime | None:
+    """When the organization's first persona was made; None while it has none in use."""
+    rows = PersonaRow.objects.filter(archived_at=None).order_by("id")
+    return rows.values_list("created_at", flat=True).first()
 
 
 def to_persona(row: PersonaRow) -> Persona:

@@ -19,7 +19,7 @@ router = Router(tags=["subjects"])
 async def list_subjects(request: HttpRequest, limit: int | None = None, cursor: str | None = None) -> SubjectPage:
     """Subjects in the order of their creation. A key narrowed to some subjects sees those."""
     principal = call_of(request).principal
-    page = await in_tenant(principal.ref, selectors.page, limit=limit, cursor=cursor, only=principal.key.subject_ids)
+    page = await in_tenant(principal.ref, selectors.page, limit=limit, cursor=cursor, only=principal.grant.subject_ids)
     return SubjectPage.of(page)
 
 

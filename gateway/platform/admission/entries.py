@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.platform.admission.types import Lease, Settlement
+from gateway.platform.admission.types import AdmissionRequest, Lease, Settlement
 
 RECORD_BYTES = 16 * 1024
 FACTS_BYTES = 4 * 1024
@@ -45,10 +45,13 @@ def bounded(record: Mapping[str, Any], limit: int = RECORD_BYTES) -> msgspec.Raw
     return msgspec.Raw(shortened if len(shortened) <= limit else _encode({"truncated": len(whole)}))
 
 
-def facts_of(org_id: object, request_id: object, key_id: object, facts: Mapping[str, Any]) -> bytes:
+def facts_of(request: AdmissionRequest, facts: Mapping[str, Any]) -> bytes:
     """What a lease holds for the entry that is made should its worker die."""
     named = {name: clip(facts[name], length) for name, length in _TEXTS.items() if name in facts}
-    encoded = _encode({**facts, **named, "key_id": key_id, "org_id": org_id, "request_id": request_id})
+    who: dict[str, Any] = {"key_id": request.key_id, "org_id": request.org_id, "request_id": request.request_id}
+    if request.user_id is not None:
+        who["user_id"] = request.user_id
+    encoded = _encode({**facts, **named, **who})
     if len(encoded) > FACTS_BYTES:
         raise ValueError(f"a lease's facts are {len(encoded)} bytes; at most {FACTS_BYTES} fit")
     return encoded
@@ -57,8 +60,10 @@ def facts_of(org_id: object, request_id: object, key_id: object, facts: Mapping[
 def entry_of(lease: Lease, settlement: Settlement, *, counted: bool) -> bytes:
     """One attempt's ledger entry. ``counted``: it is the one attempt of its request that counts as the call."""
     facts = lease.facts
+    who = {"user_id": lease.user_id} if lease.user_id is not None else {}
     return _encode(
         {
+            **who,
             "org_id": lease.org_id,
             "request_id": lease.request_id,
             "attempt": settlement.attempt,

@@ -7,12 +7,14 @@ about limits is written here, once, for every surface.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
+from gateway.core import clock
 from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError, Unavailable
 from gateway.core.valkey import Valkey, connection
@@ -26,12 +28,16 @@ from gateway.platform.admission.types import (
     Note,
     RateLimit,
     Settlement,
+    Tried,
 )
 from gateway.platform.flags import catalogue
 from tenants import plans
 from tenants.directory import EPOCH_KEY
 from tenants.types import Organization, Principal
 
+# Of one person for what calls no model: their own affairs, and looking at their organizations. A page of the console
+# is half a dozen calls and goes on asking while it is open; that must not use up what the programs may ask.
+ACCOUNT_RATE = RateLimit(600, 60)
 # What was worked out for each organization as the directory holds it now; another object means that something changed.
 _limits: dict[UUID, tuple[Organization, RateLimit, int | None]] = {}
 _store: tuple[asyncio.AbstractEventLoop, Valkey] | None = None
@@ -47,8 +53,13 @@ def store() -> Valkey:
 
 
 async def admit_rate(call: Call) -> None:
-    """Let a request pass that calls no model: it counts toward the request rate and nothing else."""
-    call.admission = await _admit(call, counts_as_call=False, lease=None)
+    """Let a request pass that calls no model: it counts toward the request rate and nothing else; a person's toward
+    their own."""
+    principal: Principal = call.principal
+    if (user_id := principal.user_id) is not None:
+        call.admission = await _let_in(call, _of_person(call, user_id, ACCOUNT_RATE))
+    else:
+        call.admission = await _admit(call, counts_as_call=False, lease=None)
 
 
 async def open_lease(call: Call, *, estimate_micros: int, facts: Mapping[str, Any]) -> Lease:
@@ -69,7 +80,31 @@ async def settle(lease: Lease, settlement: Settlement) -> None:
 async def _admit(call: Call, *, counts_as_call: bool, lease: LeaseDraft | None) -> Admission:
     principal: Principal = call.principal
     rate, quota = limits_of(principal)
-    request = AdmissionRequest(principal.ref.id, call.request_id, principal.key.id, rate, quota, counts_as_call, lease)
+    key = principal.key
+    request = AdmissionRequest(
+        principal.ref.id, call.request_id, key.id if key is not None else None, rate, quota, counts_as_call, lease,
+        None if key is not None else principal.user_id,
+    )  # fmt: skip
+    return await _let_in(call, request)
+
+
+async def admit_account(call: Call, rate: RateLimit = ACCOUNT_RATE) -> None:
+    """Let a person's own request pass, which belongs to no organization."""
+    call.admission = await _let_in(call, _of_person(call, call.account.person.id, rate))
+
+
+def _of_person(call: Call, user_id: UUID, rate: RateLimit) -> AdmissionRequest:
+    return AdmissionRequest(user_id, call.request_id, None, rate, None, False, user_id=user_id, scope="account")
+
+
+async def admit_stranger(call: Call, scope: str, who: str, rate: RateLimit) -> None:
+    """Let a request pass that nobody answers for yet: ``scope`` (address, session, …) and ``who`` it is name its
+    limit."""
+    bucket = UUID(bytes=hashlib.sha256(f"{scope}:{who}".encode()).digest()[:16])
+    await _let_in(call, AdmissionRequest(bucket, call.request_id, None, rate, None, False, scope=scope))
+
+
+async def _let_in(call: Call, request: AdmissionRequest) -> Admission:
     try:
         admission = await services.admit(store(), request)
     except GatewayError as error:
@@ -125,19 +160,41 @@ async def note_reads(call: Call) -> None:
     principal: Principal = call.principal
     for read in call.reads:
         data = {**read, "actor": str(principal.actor), "request_id": str(call.request_id)}
-        await services.note(store(), Note(principal.ref.id, "read", principal.key.id, data=data, surface=call.surface))
+        await services.note(store(), _note(principal, "read", surface=call.surface, data=data))
 
 
-async def note_refusal(call: Call, error: GatewayError) -> None:
-    """Count a refusal of a known caller; written once per key, reason and minute. A store that is away loses no more
-    than the count."""
-    if call.principal is None or error.http_status >= 500:
+async def note_refusal(call: Call, error: GatewayError, *, of: Principal | None = None) -> None:
+    """Count a refusal of a known caller (``of`` where the call has none); written once per caller, reason and minute. A
+    store that is away loses no more than the count."""
+    principal: Principal | None = of or call.principal
+    if principal is None or error.http_status >= 500:
         return
     try:
-        note = Note(call.principal.ref.id, "refusal", call.principal.key.id, reason=error.code, surface=call.surface)
-        await services.note(store(), note)
+        await services.note(store(), _note(principal, "refusal", surface=call.surface, reason=error.code))
     except Unavailable:
         call.decided("trail", "degraded", code="store_unavailable")
+
+
+def _note(principal: Principal, kind: str, **facts: Any) -> Note:
+    key_id = principal.key_id
+    return Note(principal.ref.id, kind, key_id, **facts, user_id=None if key_id else principal.user_id)
+
+
+async def note_failed_call(call: Call, error: GatewayError, *, of: Principal | None = None) -> None:
+    """Remember the last call of an organization that did not work, for whoever waits for its first that does."""
+    principal: Principal | None = of or call.principal
+    if principal is None:
+        return
+    tried = Tried(call.request_id, error.http_status, error.code, error.detail[:500], clock.micros() // 1000)
+    try:
+        await services.tried(store(), principal.ref.id, tried)
+    except Unavailable:
+        call.decided("trail", "degraded", code="store_unavailable")
+
+
+async def last_failed_call(org_id: UUID) -> Tried | None:
+    """The last call that did not work, None when there was none for a week."""
+    return await services.last_tried(store(), org_id)
 
 
 async def read_epoch() -> int:

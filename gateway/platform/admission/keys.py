@@ -4,7 +4,8 @@ rate:<org>            moment at which the organization's request bucket is full 
 month:<org>:<YYYYMM>  hash calls, spend, seed_calls, seed_spend; kept 75 days
 leases / lease        zset of expiries (ms) and hash ``month|opened|counted|estimate|org|facts``, by request id
 request:<id>          hash state, charged, data: the copy for read-your-write, kept 5 minutes
-refusals              hash ``minute|org|key|reason|surface`` → count, emptied every minute
+refusals              hash ``minute|org|key|reason|surface`` → count, emptied every minute; a person is ``u<id>``
+tried:<org>           the last call that failed, as JSON; kept 7 days, for whoever waits for the first that works
 usage / dead          the stream to the ledger, and what the ledger could not take
 """
 
@@ -30,6 +31,7 @@ class OrgKeys:
     lease: str
     usage: str
     refusals: str
+    tried: str
 
     def copy(self, request_id: UUID) -> str:
         return f"{self.base}request:{request_id}"
@@ -48,4 +50,5 @@ def of_org(org_id: UUID) -> OrgKeys:
         lease=f"{base}lease",
         usage=usage_stream(shard),
         refusals=f"{base}refusals",
+        tried=f"{base}tried:{org_id}",
     )

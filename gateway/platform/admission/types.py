@@ -39,7 +39,8 @@ class LeaseDraft:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """One request of one organization. ``quota`` is calls per UTC month, None for unlimited."""
+    """One request of one organization, by one of its keys or people. ``quota`` is calls per UTC month, None for
+    unlimited. With another ``scope`` than ``organization``, ``org_id`` is whatever that limit belongs to."""
 
     org_id: UUID
     request_id: UUID
@@ -48,6 +49,8 @@ class AdmissionRequest:
     quota: int | None
     counts_as_call: bool
     lease: LeaseDraft | None = None
+    user_id: UUID | None = None
+    scope: str = "organization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Lease:
     counts_as_call: bool
     estimate_micros: int
     facts: Mapping[str, Any]
+    user_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +154,9 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A trail without a lease, for audit. ``kind`` ``refusal``: counted per key, ``reason``, ``surface`` and minute and
-    written as one entry a minute. Any other kind (``read``, …): one entry each, with ``data`` (small JSON values, no
-    content)."""
+    """A trail without a lease, for audit. ``kind`` ``refusal``: counted per key or person, ``reason``, ``surface`` and
+    minute and written as one entry a minute. Any other kind (``read``, …): one entry each, with ``data`` (small JSON
+    values, no content)."""
 
     org_id: UUID
     kind: str
@@ -160,3 +164,15 @@ class Note:
     reason: str = ""
     surface: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    user_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A call that did not work: what was answered, and when (ms since 1970)."""
+
+    request_id: UUID
+    status: int
+    code: str
+    detail: str
+    at_ms: int

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from gateway.core.errors import Forbidden
 from gateway.core.journal import Actor
@@ -13,6 +15,8 @@ from gateway.platform.audit.canonical import content_hash, first_link, next_link
 from gateway.platform.audit.models import AuditRow
 from gateway.platform.audit.types import AuditEntry, AuditFilter, NotedEntry, Verification
 from tenants.context import current
+from tenants.people import roles
+from tenants.selectors import keys_owned
 from tenants.types import Principal
 
 _CHUNK = 1_000
@@ -22,7 +26,7 @@ def list_page(
     wanted: AuditFilter, *, limit: int, after: UUID | None, principal: Principal | None = None
 ) -> Page[AuditEntry]:
     """Entries, newest first. A scoped key sees those of its personas and subjects; asking for another's raises
-    Forbidden.
+    Forbidden. A person sees what their role shows: all, what they and their keys did, or decisions.
     """
     rows = _visible(AuditRow.objects.order_by("-id"), wanted, principal)
     if wanted.subject_id is not None:
@@ -89,10 +93,15 @@ def _visible(rows: QuerySet[AuditRow], wanted: AuditFilter, principal: Principal
         raise Forbidden(f"This key may not see subject {wanted.subject_id!r}.", code="subject_not_allowed")
     if wanted.persona_id is not None and not principal.may_use_persona(wanted.persona_id):
         raise Forbidden(f"This key may not see persona {wanted.persona_id!r}.", code="persona_not_allowed")
-    if principal.key.subject_ids is not None:
-        rows = rows.filter(subject_id__in=principal.key.subject_ids)
-    if principal.key.persona_ids is not None:
-        rows = rows.filter(persona_id__in=principal.key.persona_ids)
+    if principal.grant.subject_ids is not None:
+        rows = rows.filter(subject_id__in=principal.grant.subject_ids)
+    if principal.grant.persona_ids is not None:
+        rows = rows.filter(persona_id__in=principal.grant.persona_ids)
+    view = roles.audit_view(principal.role)
+    if view is roles.View.OWN:
+        return rows.filter(actor_id__in=[principal.grant.public_id, *keys_owned(principal.ref, principal.grant.id)])
+    if view is roles.View.DECISIONS:
+        return rows.filter(reduce(or_, (Q(action__startswith=prefix) for prefix in roles.DECISIONS)))
     return rows
 
 

@@ -45,6 +45,7 @@ _DECISION = {"decided_by": _TEXT, "comment": _MAYBE_TEXT}
 _MEMORY = {"memory_id": _id("mem")}
 _PERSONA_FACTS = {"persona_version": _MAYBE_COUNT, "digest": _MAYBE_TEXT, "change": _MAYBE_TEXT}
 _KEY = _payload({"key_id": _id("key")}, {"name": _MAYBE_TEXT})
+_PROVIDER = _payload({"provider_id": _id("prv")}, {"name": _MAYBE_TEXT})
 _PERSONA_CHANGE = _payload({}, _PERSONA_FACTS)
 _ERROR = _payload({"code": _TEXT, "detail": _TEXT})
 
@@ -73,6 +74,12 @@ SCHEMAS: dict[tuple[str, int], Schema] = {
     ("key.created", 1): _KEY,
     ("key.rotated", 1): _KEY,
     ("key.revoked", 1): _KEY,
+    ("provider.created", 1): _PROVIDER,
+    ("provider.updated", 1): _PROVIDER,
+    ("provider.enabled", 1): _PROVIDER,
+    ("provider.disabled", 1): _PROVIDER,
+    ("provider.rotated", 1): _PROVIDER,
+    ("provider.deleted", 1): _PROVIDER,
     ("ingestion.error", 1): _payload({"source": _TEXT, "code": _TEXT, "detail": _TEXT}, {"ref": _MAYBE_TEXT}),
     ("operation.finished", 1): _payload({"operation_id": _id("op"), "kind": _TEXT, "state": _TEXT}),
 }

@@ -35,6 +35,7 @@ FLAGS = {
         Flag("gateway_rate_limit_business", 500_000, "Monthly call limit for Business tier"),
         Flag("enable_audit_api", False, "Audit event query endpoint"),
         Flag("enable_multi_tenancy", False, "Org-level isolation and API key scoping"),
+        Flag("sso", False, "Single sign-on for the organization's members"),
     )
 }
 

@@ -32,6 +32,7 @@ class Line(msgspec.Struct, frozen=True):
     request_id: UUID
     attempt: Annotated[int, Meta(ge=1, lt=CORRECTION)] = 1
     key_id: UUID | None = None
+    user_id: UUID | None = None
     surface: Word = ""
     model: Name = ""
     provider: Word = ""

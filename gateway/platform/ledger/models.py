@@ -6,7 +6,8 @@ from django.db import models
 
 
 class LedgerEntryRow(models.Model):
-    """One attempt of one request. Partitioned by ``day`` (of the request id); the column order wastes no padding."""
+    """One attempt of one request, by a key or, where ``key_id`` is null, by a person. Partitioned by ``day`` (of the
+    request id); the column order wastes no padding."""
 
     pk = models.CompositePrimaryKey("day", "request_id", "attempt")
     occurred_at = models.DateTimeField()
@@ -29,6 +30,7 @@ class LedgerEntryRow(models.Model):
     org_id = models.UUIDField()
     request_id = models.UUIDField()
     key_id = models.UUIDField(null=True)
+    user_id = models.UUIDField(null=True)
     surface = models.TextField()
     model = models.TextField()
     provider = models.TextField()

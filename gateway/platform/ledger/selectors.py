@@ -23,7 +23,7 @@ from gateway.platform.ledger.types import (
     State,
 )
 
-_PLAIN = ("key_id", "status", "model", "surface", "persona_id", "subject_id")
+_PLAIN = ("key_id", "user_id", "status", "model", "surface", "persona_id", "subject_id")
 _SUMMED = (
     "calls",
     "entries",
@@ -113,7 +113,26 @@ def _request(rows: Sequence[LedgerEntryRow]) -> LedgerEntry:
         price_version=final.price_version,
         latency_ms=last.latency_ms + (final.latency_ms if final is not last else 0),
         ttft_ms=final.ttft_ms,
+        user_id=last.user_id,
     )
+
+
+def first_success(org_id: UUID) -> LedgerEntry | None:
+    """The organization's first request that was answered, or None when there was none yet."""
+    rows = _turns(org_id).filter(status__gte=200, status__lt=400).order_by("request_id")
+    found = rows.values_list("request_id", flat=True).first()
+    return entry(org_id, found) if found is not None else None
+
+
+def last_request(org_id: UUID) -> LedgerEntry | None:
+    """The organization's newest request in the ledger that asked a persona or, by another dialect, a model."""
+    found = _turns(org_id).order_by("-request_id").values_list("request_id", flat=True).first()
+    return entry(org_id, found) if found is not None else None
+
+
+def _turns(org_id: UUID) -> QuerySet[LedgerEntryRow]:
+    """Without the test calls of providers, which come by the native API and have no persona."""
+    return LedgerEntryRow.objects.filter(org_id=org_id).exclude(surface="v1", persona_id=None)
 
 
 def month_totals(org_id: UUID, month: str | None = None) -> MonthTotals:

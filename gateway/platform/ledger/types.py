@@ -69,6 +69,7 @@ class LedgerEntry:
     price_version: str
     latency_ms: int
     ttft_ms: int | None
+    user_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class EntryFilter:
     """Which entries. None means any; ``since`` and ``until`` bound the request's moment (until excluded)."""
 
     key_id: UUID | None = None
+    user_id: UUID | None = None
     status: int | None = None
     state: str | None = None
     model: str | None = None

@@ -34,6 +34,7 @@ _COLUMNS = {
     "org_id": "uuid",
     "request_id": "uuid",
     "key_id": "uuid",
+    "user_id": "uuid",
     "surface": "text",
     "model": "text",
     "provider": "text",
@@ -55,7 +56,7 @@ _DIFFERENCES = {
     "calls",
 }
 # The roll-up buckets of a correction are the estimate's, so that the bucket itself becomes right.
-_KEPT = {"key_id", "model", "surface"}
+_KEPT = {"key_id", "user_id", "model", "surface"}
 _SUMS = {
     "calls": "sum(calls)",
     "entries": f"count(*) FILTER (WHERE state <> {State.CORRECTION:d})",

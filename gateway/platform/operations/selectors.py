@@ -46,7 +46,7 @@ def only_of(principal: Principal | None) -> str | None:
     """
     if principal is None:
         return None
-    key = principal.key
+    key = principal.grant
     scoped = not (key.persona_ids is None and key.subject_ids is None and key.memory_scopes is None)
     return str(principal.actor) if scoped else None
 

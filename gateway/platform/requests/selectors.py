@@ -49,11 +49,11 @@ def _visible(rows: QuerySet[RequestRow], principal: Principal | None) -> QuerySe
     if principal is None:
         return rows
     allowed = Q()
-    if principal.key.subject_ids is not None:
-        allowed &= Q(subject_id__in=principal.key.subject_ids)
-    if principal.key.persona_ids is not None:
-        allowed &= Q(persona_id__in=principal.key.persona_ids)
-    return rows.filter(allowed | Q(key_id=principal.key.public_id)) if allowed else rows
+    if principal.grant.subject_ids is not None:
+        allowed &= Q(subject_id__in=principal.grant.subject_ids)
+    if principal.grant.persona_ids is not None:
+        allowed &= Q(persona_id__in=principal.grant.persona_ids)
+    return rows.filter(allowed | Q(key_id=principal.grant.public_id)) if allowed else rows
 
 
 def to_record(row: RequestRow) -> RequestRecord:

@@ -1,34 +1,34 @@
-"""What this organization can do here and now: `/v1/me`, `/v1/capabilities`, `/v1/limits`, `/v1/models`."""
+"""What this organization can do here and now: `/v1/me`, `/v1/capabilities`, `/v1/limits`."""
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 from ninja import Router
 
-from gateway.core.endpoint import Scope, call_of, endpoint
-from gateway.core.errors import GatewayError, NotFound
+from gateway.core.endpoint import call_of, endpoint
+from gateway.core.errors import GatewayError
 from gateway.governance.proposals import registry as executors
 from gateway.platform.admission import gate
 from gateway.platform.flags import catalogue
 from gateway.platform.providers import registry as providers
-from gateway.surfaces.v1.schemas.about import CapabilitiesOut, LimitsOut, MeOut, ModelOut, ModelsOut
+from gateway.surfaces.v1.schemas.about import CapabilitiesOut, LimitsOut, MeOut
 from tenants import plans
 from tenants.context import in_public
+from tenants.people.roles import KEY_SCOPES
 from tenants.selectors import directory_version
+from tenants.types import ApiKey
 
 router = Router(tags=["about"])
 
 
-@router.get("/me", response=MeOut, summary="Who this key is")
+@router.get("/me", response=MeOut, summary="Who is calling")
 @endpoint(scope=None)
 async def me(request: HttpRequest) -> JsonResponse:
+    """A key, or a person (then `key` is null)."""
     principal = call_of(request).principal
-    organization, key = principal.organization, principal.key
-    shown = {name: getattr(key, name) for name in ("name", "mode", "persona_ids", "subject_ids", "memory_scopes")}
-    scopes = key.scopes or [scope.value for scope in Scope]
+    organization, user = principal.organization, principal.user
     return JsonResponse(
         {
             "organization": {
@@ -37,9 +37,16 @@ async def me(request: HttpRequest) -> JsonResponse:
                 "name": organization.name,
                 "plan": organization.plan,
             },
-            "key": {"id": key.public_id, "scopes": scopes, **shown},
+            "key": _key(principal.key) if principal.key is not None else None,
+            "user": {"id": user.public_id, "email": user.email, "name": user.name} if user is not None else None,
+            "role": principal.role,
         }
     )
+
+
+def _key(key: ApiKey) -> dict[str, Any]:
+    shown = {name: getattr(key, name) for name in ("name", "mode", "persona_ids", "subject_ids", "memory_scopes")}
+    return {"id": key.public_id, "scopes": list(KEY_SCOPES if key.scopes is None else key.scopes), **shown}
 
 
 @router.get("/capabilities", response=CapabilitiesOut, summary="What works here now, computed from live state")
@@ -52,7 +59,7 @@ async def capabilities(request: HttpRequest) -> JsonResponse:
     return JsonResponse(
         {
             "features": features,
-            "models": [model.id for model in providers.available_models()],
+            "models": [model.id for model in await providers.available(organization)],
             "proposal_types": sorted(executors.types()),
             "surfaces": {"chat": True, "openai_chat_completions": True, "streaming": True},
             "recall": {"lexical": database == "ok", "dense": False},
@@ -86,25 +93,6 @@ async def limits(request: HttpRequest) -> JsonResponse:
         "reset_at": now.quota_reset_at.isoformat(),
     }
     return JsonResponse({"rates": [rate], "quotas": [quota], "budgets": [], "spent_micros": now.spent_micros})
-
-
-@router.get("/models", response=ModelsOut, summary="The models that answer here")
-@endpoint(scope=None)
-async def models(request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"object": "list", "data": [_model(one) for one in providers.available_models()]})
-
-
-@router.get("/models/{path:model_id}", response=ModelOut, summary="One model")
-@endpoint(scope=None)
-async def model(request: HttpRequest, model_id: str) -> JsonResponse:
-    found = next((one for one in providers.available_models() if fnmatchcase(model_id, one.id)), None)
-    if found is None:
-        raise NotFound(f"There is no model {model_id!r} here; GET /v1/models lists them.", code="model_not_found")
-    return JsonResponse({**_model(found), "id": model_id})
-
-
-def _model(info: providers.ModelInfo) -> dict[str, Any]:
-    return {"id": info.id, "object": "model", "owned_by": info.provider, "pattern": info.pattern}
 
 
 async def _state(check: Any) -> str:

@@ -14,12 +14,23 @@ from gateway.surfaces.openai.completions import router as completions_router
 from gateway.surfaces.parsing import StrictParser
 from gateway.surfaces.spine import API_VERSION, spine
 from gateway.surfaces.v1.about import router as about_router
+from gateway.surfaces.v1.aliases import router as aliases_router
 from gateway.surfaces.v1.chat import router as chat_router
 from gateway.surfaces.v1.document import Api
+from gateway.surfaces.v1.invitations import router as invitations_router
 from gateway.surfaces.v1.keys import router as keys_router
+from gateway.surfaces.v1.members import router as members_router
 from gateway.surfaces.v1.memories import router as memories_router
+from gateway.surfaces.v1.models_list import router as models_router
+from gateway.surfaces.v1.onboarding import router as onboarding_router
+from gateway.surfaces.v1.organizations import router as organizations_router
+from gateway.surfaces.v1.people import router as people_router
 from gateway.surfaces.v1.policies import router as effective_policies_router
+from gateway.surfaces.v1.providers import router as providers_router
 from gateway.surfaces.v1.requests import router as requests_router
+from gateway.surfaces.v1.sso import router as sso_router
+from gateway.surfaces.v1.sso_domains import router as sso_domains_router
+from gateway.surfaces.v1.sso_signin import router as sso_signin_router
 
 api = Api(
     title="Ikiro Gateway",
@@ -45,6 +56,17 @@ for router in (
     audit_router,
     events_router,
     keys_router,
+    people_router,
+    organizations_router,
+    members_router,
+    invitations_router,
+    onboarding_router,
+    providers_router,
+    aliases_router,  # before the models: one may not be called aliases
+    models_router,
+    sso_router,
+    sso_domains_router,
+    sso_signin_router,
     about_router,
 ):
     api.add_router("", router)

@@ -25,14 +25,11 @@ async def chat(request: HttpRequest, body: ChatIn) -> HttpResponseBase:
     and proposed writes that wait for approval. With `stream: true` the same as events; the last, `message.done`,
     carries the whole answer."""
     call = call_of(request)
-    events = pipeline.answer(call, _translate(body, len(request.body)))
+    asked = _translate(body, len(request.body))
     if body.stream:
-        peeked = await sse.peek(events)
+        peeked = await sse.peek(pipeline.answer(call, asked))
         return sse.response(sse.with_heartbeats(_frames(peeked, call, request.path)))
-    async for event in events:
-        if event.answer is not None:
-            answer = event.data
-    return JsonResponse(answer)
+    return JsonResponse((await pipeline.whole(call, asked)).wire())
 
 
 def _translate(body: ChatIn, size: int) -> ChatRequest:

@@ -21,13 +21,33 @@ TAGS = {
     "operations": "Long work and its progress.",
     "audit": "The hash chain of every change and every read of content.",
     "events": "What happened, for subscribers.",
+    "providers": "The organization's own credentials for models.",
+    "models": "What can be asked, and short names for it.",
     "keys": "API keys: make, narrow, rotate, revoke.",
+    "account": "A person's own account, and user tokens.",
+    "organizations": "A person's own organizations.",
+    "members": "Who belongs to the organization, and in which role.",
+    "invitations": "Asking people in by link.",
+    "sso": "Single sign-on for the organization's members.",
+    "onboarding": "How far an organization has come.",
     "about": "Who is calling, what works here, what is left.",
 }
 
 SECURITY_SCHEMES = {
     "key": {"type": "http", "scheme": "bearer", "bearerFormat": "ik_live_…", "description": "An API key."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The same key, another header."},
+    "userToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "eyJ…",
+        "description": "A signed-in person's token (POST /v1/auth/token).",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Session-Token",
+        "description": "The session of a signed-in person, for POST /v1/auth/token alone.",
+    },
 }
 
 HEADERS: dict[str, Any] = {

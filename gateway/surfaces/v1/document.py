@@ -15,6 +15,7 @@ from gateway.core.endpoint import Endpoint, Metering, declared
 from gateway.core.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from gateway.surfaces.v1.components import FAILURES, HEADERS, SCHEMAS, SECURITY_SCHEMES, TAGS
 from gateway.surfaces.v1.examples import EXAMPLES
+from tenants.people.roles import PERSON_ONLY
 
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT, "title": "Limit"}
 _STREAM = {
@@ -24,9 +25,13 @@ _STREAM = {
         "properties": {"event": {"type": "string"}, "id": {"type": "string"}, "data": {"type": "string"}},
     }
 }
+_CALLERS = ("key", "apiKey", "userToken")
+# Metered calls that never stream.
+_BUFFERED = frozenset({"providers_try"})
 # Refusals that only some operations give; those that follow from the declaration are added to every operation.
 _ALSO = {
     "chat": (409,),
+    "openai_completions": (409,),
     "memories_create": (402,),
     "memories_get": (410,),
     "personas_create": (402, 409),
@@ -38,8 +43,26 @@ _ALSO = {
     "proposals_reject": (409,),
     "proposals_retry": (409,),
     "operations_cancel": (409,),
+    "providers_create": (409,),
+    "models_put_alias": (409,),
+    "sso_put": (409,),
+    "sso_test": (404,),
+    "sso_enforce": (404, 409),
+    "sso_disable": (404,),
+    "sso_add_domain": (409,),
+    "sso_verify_domain": (409,),
+    "sso_remove_domain": (409,),
     "keys_create": (409,),
     "keys_rotate": (409,),
+    "keys_end_grace": (409,),
+    "account_delete": (409,),
+    "account_trade_token": (404,),
+    "organizations_create": (409,),
+    "organizations_retry": (409,),
+    "members_change": (409,),
+    "members_remove": (409,),
+    "invitations_create": (409,),
+    "invitations_accept": (404, 410),
 }
 
 
@@ -66,7 +89,7 @@ class Api(NinjaAPI):
         document = super().get_openapi_schema(**kwargs)
         document["servers"] = [{"url": "/"}]
         document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
-        document["security"] = [{name: []} for name in SECURITY_SCHEMES]
+        document["security"] = [{name: []} for name in _CALLERS]
         components = document["components"]
         components["schemas"].update(SCHEMAS)
         components["securitySchemes"] = SECURITY_SCHEMES
@@ -92,10 +115,13 @@ def _complete(path: str, shown: dict[str, Any], operation: Operation) -> None:
     for parameter in shown["parameters"]:
         _tidy(parameter)
     _examples(shown)
+    signed = _signed_by(shown["operationId"], endpoint)
+    if signed is not None:
+        shown["security"] = [{name: []} for name in signed]
     shown["responses"] = {str(status): response for status, response in shown["responses"].items()}
     for status, response in shown["responses"].items():
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS}
-        if endpoint.metering is Metering.CALL and status == "200":
+        if endpoint.metering is Metering.CALL and status == "200" and shown["operationId"] not in _BUFFERED:
             response["content"]["text/event-stream"] = _STREAM
     kind = "OpenAIError" if endpoint.surface == "openai" else "Problem"
     for failure in _failures(path, shown, endpoint):
@@ -103,6 +129,15 @@ def _complete(path: str, shown: dict[str, Any], operation: Operation) -> None:
     shown["responses"]["default"] = {"$ref": f"#/components/responses/{kind}"}
     if endpoint.scope is not None:
         shown["description"] = f"{shown.get('description', '')}\n\nScope: `{endpoint.scope.value}`.".strip()
+
+
+def _signed_by(operation_id: str, endpoint: Endpoint) -> tuple[str, ...] | None:
+    """What an operation is signed with, where that is not a key or a person's token."""
+    if operation_id == "account_trade_token":
+        return ("session",)
+    if endpoint.public:
+        return ()
+    return ("userToken",) if endpoint.account or endpoint.scope in PERSON_ONLY else None
 
 
 def _failures(path: str, shown: dict[str, Any], endpoint: Endpoint) -> list[int]:

@@ -85,14 +85,14 @@ async def list_memories(  # noqa: PLR0917 - Ninja reads the query from the param
     principal: Principal = call.principal
     if subject_id is not None:
         _may_use_subject(principal, subject_id)
-    elif principal.key.subject_ids is not None:
+    elif principal.grant.subject_ids is not None:
         problem = FieldProblem("#/query/subject_id", "missing", "is required for a key that is restricted to subjects")
         raise BadRequest("subject_id is required for a key that is restricted to subjects.", problems=(problem,))
     scopes = _scopes(principal, (memory_scope,) if memory_scope is not None else None)
     filters = {
         "types": (type,) if type is not None else None,
         "memory_scopes": scopes,
-        "personas": principal.key.persona_ids,
+        "personas": principal.grant.persona_ids,
         "status": status.value,
         "limit": limit,
         "cursor": cursor,
@@ -166,7 +166,7 @@ def _recall(body: RecallIn, principal: Principal, scopes: tuple[str, ...] | None
     if subject is None:
         return Recall((), cache_hit=False, degraded=False, version=0)
     policy = policies.effective(
-        request=RequestedPolicy(memory_scopes=scopes, key_memory_scopes=principal.key.memory_scopes)
+        request=RequestedPolicy(memory_scopes=scopes, key_memory_scopes=principal.grant.memory_scopes)
     )
     return memory.recall(
         RecallQuery(
@@ -175,7 +175,7 @@ def _recall(body: RecallIn, principal: Principal, scopes: tuple[str, ...] | None
             k=body.k,
             memory_scopes=policy.memory_scopes,
             types=tuple(body.types) if body.types is not None else None,
-            personas=(body.persona_id,) if body.persona_id is not None else principal.key.persona_ids,
+            personas=(body.persona_id,) if body.persona_id is not None else principal.grant.persona_ids,
             min_confidence=body.min_confidence,
             as_of=body.as_of,
             known_at=body.known_at,
@@ -199,7 +199,7 @@ def _may_see(principal: Principal, found: Memory) -> None:
 
 def _scopes(principal: Principal, asked: tuple[str, ...] | None) -> tuple[str, ...] | None:
     """The memory scopes to look into: those asked for, else all that the key has; Forbidden for one that it has not."""
-    allowed = principal.key.memory_scopes
+    allowed = principal.grant.memory_scopes
     outside = sorted(set(asked or ()) - set(allowed)) if allowed is not None else []
     if outside:
         detail = f"This key may not search the memory scopes {', '.join(outside)}."

@@ -74,7 +74,7 @@ async def effective(
     wish = RequestedPolicy(
         redact_mode=redact_mode,
         memory_scopes=tuple(part.strip() for part in memory_scopes.split(",")) if memory_scopes is not None else None,
-        key_memory_scopes=principal.key.memory_scopes,
+        key_memory_scopes=principal.grant.memory_scopes,
         max_output_tokens=max_output_tokens,
     )
     return EffectiveOut.of(await in_tenant(principal.ref, _effective, persona_id, wish))

@@ -42,7 +42,7 @@ def check_key(principal: Principal, item: MemoryIn) -> None:
     """Refuse what the key may not write to."""
     if not principal.may_use_subject(item.subject_id):
         raise Forbidden("This key may not act for this subject.", code="subject_not_allowed")
-    allowed = principal.key.memory_scopes
+    allowed = principal.grant.memory_scopes
     if allowed is not None and item.searched_under not in allowed:
         detail = f"This key may not write to the memory scope {item.searched_under!r}."
         raise Forbidden(detail, code="memory_scope_not_allowed")

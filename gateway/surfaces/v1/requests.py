@@ -103,7 +103,7 @@ _Joined = list[tuple[LedgerEntry, RequestRecord | None]]
 
 
 def _page(principal: Principal, wanted: EntryFilter, limit: int, after: UUID | None) -> tuple[_Joined, UUID | None]:
-    key = principal.key
+    key = principal.grant
     if key.subject_ids is not None or key.persona_ids is not None:
         return _scoped_page(principal, wanted, limit, after)
     page = ledger.entries(principal.ref.id, wanted, after, limit=limit)
@@ -134,7 +134,7 @@ def _scoped_page(
 
 def _check_allowed(principal: Principal, shown: RequestDetailOut) -> None:
     """A key sees its own requests, and others' of the personas and subjects it covers."""
-    key = principal.key
+    key = principal.grant
     if shown.key_id == key.public_id:
         return
     if key.subject_ids is not None and shown.subject_id not in key.subject_ids:

@@ -47,10 +47,11 @@ def connect(stack: TestStack, alias: str, role: str | None) -> DatabaseWrapper:
 
 @pytest.fixture(scope="package")
 def migrated(stack: TestStack, django_db_blocker: Any) -> None:
-    migration = importlib.import_module("gateway.platform.ledger.migrations.0001_initial").Migration
+    names = ("0001_initial", "0002_person_of_an_entry")
+    migrations = [importlib.import_module(f"gateway.platform.ledger.migrations.{name}").Migration for name in names]
     owner = connect(stack, "owner", None)
     with django_db_blocker.unblock(), owner.cursor() as cursor:
-        for operation in migration.operations:
+        for operation in (one for migration in migrations for one in migration.operations):
             cursor.execute(operation.sql)
     owner.close()
 

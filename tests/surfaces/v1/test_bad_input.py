@@ -115,7 +115,7 @@ def test_unknown_path__is_404_in_json(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("scenario", "status", "code"),
     [
-        ("fake:status,code=401", 502, "upstream_auth"),
+        ("fake:status,code=401", 502, "provider_auth_failed"),
         ("fake:status,code=429,retry_after=7", 429, "upstream_rate_limited"),
         ("fake:status,code=500", 502, "upstream_error"),
         ("fake:non-json", 502, None),

@@ -53,10 +53,68 @@ def test_key__rotated__old_secret_lives_on_and_new_one_works(gateway: Gateway, c
     assert timedelta(hours=23, minutes=59) < until <= timedelta(hours=24)
     eventually(lambda: status(gateway, rotated["secret"])[0] == 200, within=1)
     assert status(gateway, made["secret"]) == (200, None)
-    again = client.post(f"/v1/keys/{made['id']}/rotate").json()
+    running = client.post(f"/v1/keys/{made['id']}/rotate")
+    assert (running.status_code, running.json()["code"]) == (409, "rotation_running")
+    late = datetime.fromisoformat(running.json()["old_secret_valid_until"])
+    assert abs(late - datetime.fromisoformat(rotated["old_secret_valid_until"])) < timedelta(milliseconds=1)
+    assert status(gateway, made["secret"]) == (200, None)
+    again = client.post(f"/v1/keys/{made['id']}/rotate", json={"force": True}).json()
     eventually(lambda: status(gateway, made["secret"]) == (401, "key_unknown"), within=1)
     assert status(gateway, rotated["secret"]) == (200, None)
     assert status(gateway, again["secret"]) == (200, None)
+
+
+@pytest.mark.parametrize("grace_s", [0, 3_600, 604_800])
+def test_key__rotated_with_a_grace__ends_the_old_secret_then(
+    gateway: Gateway, client: httpx.Client, grace_s: int
+) -> None:
+    made = make(client)
+    rotated = client.post(f"/v1/keys/{made['id']}/rotate", json={"grace_s": grace_s}).json()
+    until = datetime.fromisoformat(rotated["old_secret_valid_until"]) - datetime.fromisoformat(rotated["rotated_at"])
+    assert until == timedelta(seconds=grace_s)
+    assert rotated["state"] == ("rotating" if grace_s else "active")
+    ended = (401, "key_expired") if grace_s == 0 else (200, None)
+    eventually(lambda: status(gateway, made["secret"]) == ended, within=1)
+    refused = client.post(f"/v1/keys/{made['id']}/rotate", json={"grace_s": 5})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/grace_s")
+
+
+def test_key__grace_ended_early__refuses_the_old_secret_within_a_second(gateway: Gateway, client: httpx.Client) -> None:
+    made = make(client)
+    rotated = client.post(f"/v1/keys/{made['id']}/rotate").json()
+    assert client.post(f"/v1/keys/{made['id']}/end-grace").json()["state"] == "active"
+    eventually(lambda: status(gateway, made["secret"]) == (401, "key_expired"), within=1, every=0.02)
+    assert status(gateway, rotated["secret"]) == (200, None)
+    once = client.get(f"/v1/keys/{made['id']}").json()
+    assert client.post(f"/v1/keys/{made['id']}/end-grace").json() == once
+    with gateway.globex.client() as other:
+        assert other.post(f"/v1/keys/{made['id']}/end-grace").status_code == 404
+
+
+def test_keys__listed_by_state_and_words__are_those(gateway: Gateway, client: httpx.Client) -> None:
+    one, two, three = (make(client, name=f"findable {name}") for name in ("one", "two", "three"))
+    client.post(f"/v1/keys/{two['id']}/rotate")
+    client.delete(f"/v1/keys/{three['id']}")
+
+    def found(query: str) -> list[str]:
+        return [key["id"] for key in client.get(f"/v1/keys?{query}").json()["data"]]
+
+    assert found("q=FINDABLE") == [three["id"], two["id"], one["id"]]
+    assert found("q=findable&state=active") == [one["id"]]
+    assert found("q=findable&state=rotating") == [two["id"]]
+    assert found("q=findable&state=revoked") == [three["id"]]
+    assert found("q=findable&state=expired") == []
+    assert found(f"q={one['prefix'][:16]}") == [one["id"]]
+    assert client.get("/v1/keys?state=sleeping").status_code == 422
+    with gateway.globex.client() as other:
+        assert other.get("/v1/keys?q=findable").json()["data"] == []
+
+
+@pytest.mark.parametrize("scope", ["members:write", "organization:write", "sso:write"])
+def test_key__with_a_scope_for_people__is_refused(client: httpx.Client, scope: str) -> None:
+    refused = client.post("/v1/keys", json={"name": "x", "scopes": ["chat", scope]})
+    assert (refused.status_code, refused.json()["code"]) == (422, "scope_not_for_keys")
+    assert refused.json()["errors"][0]["pointer"] == "#/scopes"
 
 
 def test_key__revoked__is_refused_within_a_second_and_cannot_be_rotated_back(

@@ -51,8 +51,10 @@ for at = 1, #refusals, 2 do
   if not minute or tonumber(minute) < this_minute or tonumber(minute) > this_minute + 60 then
     redis.call('HDEL', KEYS[4], refusals[at])
     if minute then
+      -- A person stands where a key would, marked by a u (no UUID begins with one).
+      local person = key:match('^u(.+)$')
       redis.call('XADD', KEYS[3], '*', 'kind', 'refusal', 'data', cjson.encode({
-        org_id = org, key_id = key, reason = reason, surface = surface,
+        org_id = org, key_id = person and '' or key, user_id = person, reason = reason, surface = surface,
         minute = tonumber(minute), count = tonumber(refusals[at + 1]),
       }))
       written = written + 1

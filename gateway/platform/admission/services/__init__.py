@@ -6,8 +6,21 @@ from gateway.platform.admission.leases import keeper, renew
 from gateway.platform.admission.replay import replayer
 from gateway.platform.admission.selectors import lookup, usage_now
 from gateway.platform.admission.services.admit import admit
-from gateway.platform.admission.services.note import note
+from gateway.platform.admission.services.note import last_tried, note, tried
 from gateway.platform.admission.services.reap import Reaped, reap
 from gateway.platform.admission.services.settle import settle
 
-__all__ = ["Reaped", "admit", "keeper", "lookup", "note", "reap", "renew", "replayer", "settle", "usage_now"]
+__all__ = [
+    "Reaped",
+    "admit",
+    "keeper",
+    "last_tried",
+    "lookup",
+    "note",
+    "reap",
+    "renew",
+    "replayer",
+    "settle",
+    "tried",
+    "usage_now",
+]

@@ -41,7 +41,7 @@ async def admit(
     if draft is not None:
         ttl_s = draft.expires_in_s or leases.lease_ttl_s()
         estimate = draft.estimate_micros
-        facts = entries.facts_of(request.org_id, request.request_id, request.key_id, draft.facts)
+        facts = entries.facts_of(request, draft.facts)
     await store.ready()
     answer = store.submit_script(
         ADMIT,
@@ -78,7 +78,7 @@ def _admission(request: AdmissionRequest, reply: list[Any], ttl_s: float) -> Adm
     month = month_id.decode()
     rate, draft, ends = request.rate, request.lease, month_end(month)
     limit = {
-        "scope": "organization",
+        "scope": request.scope,
         "limit": rate.limit,
         "window_s": rate.window_s,
         "remaining": remaining,
@@ -89,7 +89,7 @@ def _admission(request: AdmissionRequest, reply: list[Any], ttl_s: float) -> Adm
         extra = {"limit": limit, "quota": quota}
         if code == _OVER_RATE:
             raise RateLimited(
-                f"This organization may send {rate.limit} requests in {rate.window_s} s.",
+                f"This {request.scope} may send {rate.limit} requests in {rate.window_s} s.",
                 retry_after=max(retry_ms, 1) / 1000,
                 extra=extra,
             )
@@ -111,6 +111,7 @@ def _admission(request: AdmissionRequest, reply: list[Any], ttl_s: float) -> Adm
             counts_as_call=request.counts_as_call,
             estimate_micros=draft.estimate_micros,
             facts=draft.facts,
+            user_id=request.user_id,
         )
     return Admission(
         allowed=True,

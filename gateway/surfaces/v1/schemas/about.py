@@ -27,11 +27,19 @@ class MeKeyOut(Schema):
     memory_scopes: list[str] | None
 
 
+class MeUserOut(Schema):
+    id: str
+    email: str
+    name: str
+
+
 class MeOut(Schema):
-    """The organization and the key of the caller."""
+    """The organization, and the key or the person that calls; ``role`` is the person's."""
 
     organization: MeOrganizationOut
-    key: MeKeyOut
+    key: MeKeyOut | None
+    user: MeUserOut | None
+    role: str | None
 
 
 class RateOut(Schema):
@@ -94,17 +102,3 @@ class LimitsOut(Schema):
     quotas: list[QuotaNowOut]
     budgets: list[BudgetNowOut]
     spent_micros: int
-
-
-class ModelOut(Schema):
-    """One model. With ``pattern`` the id is a glob for names that the provider decides on."""
-
-    id: str
-    object: Literal["model"]
-    owned_by: str
-    pattern: bool
-
-
-class ModelsOut(Schema):
-    object: Literal["list"]
-    data: list[ModelOut]

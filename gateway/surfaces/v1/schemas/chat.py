@@ -8,8 +8,7 @@ from ninja import Field, Schema
 from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator
 
 from gateway.core.wire import Flag, Number, Whole
-
-MAX_MESSAGES = 2_000
+from gateway.engine.chat.types import MAX_MESSAGES
 
 
 def _content(value: Any) -> Any:

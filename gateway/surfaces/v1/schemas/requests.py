@@ -22,7 +22,8 @@ class RequestUsageOut(Schema):
 
 
 class RequestOut(Schema):
-    """One request. ``status`` is null while it is open; ``attempts`` counts calls to providers; micro-dollars."""
+    """One request, by a key or by a person (the other is null). ``status`` is null while it is open; ``attempts``
+    counts calls to providers; micro-dollars."""
 
     request_id: str
     occurred_at: datetime
@@ -33,6 +34,7 @@ class RequestOut(Schema):
     model: str | None
     provider: str | None
     key_id: str | None
+    user_id: str | None
     persona_id: str | None
     persona_version: int | None
     subject_id: str | None
@@ -70,10 +72,11 @@ def settled(entry: LedgerEntry, record: RequestRecord | None) -> dict[str, Any]:
         "model": entry.model or None,
         "provider": entry.provider or None,
         "key_id": ids.public("key", entry.key_id) if entry.key_id else None,
+        "user_id": ids.public("usr", entry.user_id) if entry.user_id else None,
         "persona_id": entry.persona_id,
         "persona_version": record.record.get("persona_version") if record else None,
         "subject_id": entry.subject_id,
-        "attempts": entry.attempts,
+        "attempts": max(entry.attempts, record.record.get("attempts", 1) if record else 1),
         "usage": RequestUsageOut(
             prompt_tokens=entry.prompt_tokens,
             completion_tokens=entry.completion_tokens,
@@ -95,7 +98,7 @@ def settled(entry: LedgerEntry, record: RequestRecord | None) -> dict[str, Any]:
 def on_its_way(found: dict[str, Any]) -> dict[str, Any]:
     """The fields of a request that is open, or settled a moment ago; ``found`` is what admission holds of it."""
     open_ = found["state"] == "open"
-    request_id, key_id = UUID(found["request_id"]), found.get("key_id")
+    request_id, key_id, user_id = UUID(found["request_id"]), found.get("key_id"), found.get("user_id")
     prompt, completion = int(found.get("prompt_tokens") or 0), int(found.get("completion_tokens") or 0)
     opened = found.get("opened_at_ms")
     record = found.get("record") or {}
@@ -109,10 +112,11 @@ def on_its_way(found: dict[str, Any]) -> dict[str, Any]:
         "model": found.get("model"),
         "provider": found.get("provider"),
         "key_id": ids.public("key", UUID(key_id)) if key_id else None,
+        "user_id": ids.public("usr", UUID(user_id)) if user_id else None,
         "persona_id": found.get("persona_id"),
         "persona_version": record.get("persona_version"),
         "subject_id": found.get("subject_id"),
-        "attempts": 0 if open_ else int(found.get("attempt") or 1),
+        "attempts": 0 if open_ else int(record.get("attempts") or 1),
         "usage": RequestUsageOut()
         if open_
         else RequestUsageOut(
