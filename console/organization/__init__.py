@@ -1,0 +1,1 @@
+"""An organization's pages: getting started, keys, members, providers."""

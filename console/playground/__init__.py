@@ -1,0 +1,1 @@
+"""The playground: try a persona on the real pipeline."""
