@@ -1,4 +1,6 @@
 # Everything a person or a machine runs here. `make` alone lists it.
+# The console alone has a port of its own, unless one was asked for.
+CONSOLE_PORT := $(or $(PORT),8080)
 PORT ?= 8000
 export PORT
 
@@ -7,7 +9,7 @@ STACK := $(PYTHON) -m ikiro.stack
 MANAGE := $(PYTHON) manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check backup restore bench-gateway lock clean install install-dev
+.PHONY: help up console test check backup restore bench-gateway lock clean install install-dev install-test
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +17,10 @@ help: ## List the commands
 up: install ## Start everything and print where it is; PORT=8000 IKIRO_STATE_DIR=.ikiro
 	@exec $(STACK) up
 
-test: check ## Run all checks and all tests; ARGS=... goes to pytest
+console: install ## The web console alone: make console IKIRO_GATEWAY_URL=http://… PORT=8080
+	@IKIRO_GATEWAY_URL="$(or $(IKIRO_GATEWAY_URL),http://127.0.0.1:8000)" PORT=$(CONSOLE_PORT) exec $(PYTHON) -m console
+
+test: install-test check ## Run all checks and all tests; ARGS=... goes to pytest
 	@exec $(PYTHON) -m pytest $(ARGS)
 
 check: install-dev ## Format, lint, types, imports, migrations, OpenAPI drift
@@ -54,4 +59,7 @@ install:
 	@requirements/bootstrap.sh up
 
 install-dev:
+	@requirements/bootstrap.sh check
+
+install-test:
 	@requirements/bootstrap.sh test

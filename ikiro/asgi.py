@@ -1,43 +1,53 @@
-"""One ASGI application, two lanes, and the lifespan that owns the background loops."""
+"""One ASGI application, three lanes, and the lifespan that owns the background loops."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ikiro.settings.production")
 django.setup()
 
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402 - Django must be set up first
+from django.conf import settings  # noqa: E402 - Django must be set up first
 
+from console.lane import Bounded  # noqa: E402
 from gateway.surfaces import lifespan, problems  # noqa: E402
 from gateway.surfaces.body_limits import body_limit  # noqa: E402
 from gateway.surfaces.routes import shortcut  # noqa: E402
 from gateway.surfaces.spine import dress_unrouted  # noqa: E402
+from ikiro.account_lane import AccountLane  # noqa: E402
 from ikiro.lanes import Receive, Scope, Send, SlimHandler  # noqa: E402
+from ikiro.stock_lane import StockLane  # noqa: E402
 
 _SLIM_PREFIXES = ("/v1/", "/healthz", "/readyz")
+_ACCOUNT_PREFIXES = ("/_allauth/", "/accounts/")
 
 
 class Application:
-    """Everything under ``/v1`` and the health checks go down the slim lane, the rest (console, static files) through
-    stock Django."""
+    """``/v1`` and the health checks go down the slim lane, accounts through threads of their own, the rest (console,
+    static files) through stock Django with the console's middleware, which asks no database."""
 
     def __init__(self) -> None:
         self._slim = SlimHandler(
             body_limit=body_limit, finish=dress_unrouted, crashed=problems.crashed, shortcut=shortcut
         )
-        self._stock = ASGIHandler()
+        self._accounts = AccountLane()
+        self._console = Bounded(StockLane(settings.CONSOLE_MIDDLEWARE))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            lane = self._slim if scope["path"].startswith(_SLIM_PREFIXES) else self._stock
-            await lane(scope, receive, send)
+            await self._lane(scope["path"])(scope, receive, send)
         else:
             raise ValueError(f"{scope['type']} connections are not served.")
+
+    def _lane(self, path: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        if path.startswith(_SLIM_PREFIXES):
+            return self._slim
+        return self._accounts if path.startswith(_ACCOUNT_PREFIXES) else self._console
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

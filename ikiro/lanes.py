@@ -16,6 +16,7 @@ from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import get_resolver
 
 from gateway.core.errors import PayloadTooLarge
@@ -54,7 +55,7 @@ class SlimHandler:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body, too_large = await self._read(receive, self._body_limit(scope["path"]))
+            body, too_large = await read_body(receive, self._body_limit(scope["path"]))
         except ClientGone:
             return
         request = ASGIRequest(scope, io.BytesIO(body))
@@ -108,22 +109,31 @@ class SlimHandler:
             await chunks.aclose()
         await send({"type": "http.response.body", "body": b""})
 
-    async def _read(self, receive: Receive, limit: int) -> tuple[bytes, PayloadTooLarge | None]:
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > limit:
-                return b"", PayloadTooLarge(
-                    f"The body is larger than the {limit} bytes this route takes.", extra={"limit_bytes": limit}
-                )
-            chunks.append(chunk)
-            if not message.get("more_body", False):
-                return chunks[0] if len(chunks) == 1 else b"".join(chunks), None
+
+async def read_body(receive: Receive, limit: int) -> tuple[bytes, PayloadTooLarge | None]:
+    """The whole body, or nothing and why when it is larger than ``limit`` bytes. Raises ClientGone."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            return b"", PayloadTooLarge(
+                f"The body is larger than the {limit} bytes this route takes.", extra={"limit_bytes": limit}
+            )
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks), None
+
+
+def plain_headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
+    """The answer's headers and cookies as ASGI wants them, without a length."""
+    pairs = [(name.lower().encode("ascii"), value.encode("latin1")) for name, value in response.items()]
+    pairs += [(b"set-cookie", morsel.OutputString().encode("ascii")) for morsel in response.cookies.values()]
+    return [pair for pair in pairs if pair[0] != b"content-length"]
 
 
 def _headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:

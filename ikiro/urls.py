@@ -12,5 +12,10 @@ urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("v1/", v1.urls),
+    path("", include("tenants.accounts.urls")),
     path("", include("console.urls")),
 ]
+# Seen by people only: the API and the accounts word their own failures.
+handler400 = "console.errors.bad_request"
+handler404 = "console.errors.not_found"
+handler500 = "console.errors.server_error"

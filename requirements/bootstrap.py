@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,17 +20,32 @@ HERE = Path(__file__).resolve().parent
 VENV = HERE.parent / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "ikiro-requirements.json"
+APT = "/usr/bin/apt-get"
+# Where a Chrome or Chromium may be found, best first: a name on the path, or macOS's places.
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
 
 # What is installed for a purpose, and which files are satisfied by it: dev.txt contains the other two.
+_DEV = (("dev.txt",), ("dev.txt", "base.txt", "embedded.txt"))
 PURPOSES = {
     "up": (("base.txt", "embedded.txt"), ("base.txt", "embedded.txt")),
-    "test": (("dev.txt",), ("dev.txt", "base.txt", "embedded.txt")),
+    "check": _DEV,
+    "test": _DEV,  # and a browser
 }
 
 
 def main() -> None:
     if len(sys.argv) != 2 or sys.argv[1] not in PURPOSES:
         sys.exit(f"usage: bootstrap.sh {' | '.join(PURPOSES)}")
+    if sys.argv[1] == "test":
+        ensure_browser()
     wanted, satisfied = PURPOSES[sys.argv[1]]
     lock = os.open(HERE, os.O_RDONLY)
     try:
@@ -49,6 +65,14 @@ def main() -> None:
         sys.exit("The packages could not be installed. The lines above say why; the same command continues.")
     write_stamp({**installed, **{name: digest(name) for name in satisfied}})
     say(f"Downloads and installation took {time.monotonic() - started:.1f} s.")
+
+
+def ensure_browser() -> None:
+    """The browser tests drive a Chrome or Chromium of this machine; Debian's is installed where root may."""
+    if os.environ.get("IKIRO_SKIP_BROWSER") == "1" or any(shutil.which(name) for name in BROWSERS):
+        return
+    advice = "The tests need Chromium. Run: sudo apt-get install chromium   (or leave them out: IKIRO_SKIP_BROWSER=1)"
+    install_with_apt("chromium", advice)
 
 
 def say(text: str) -> None:
@@ -118,11 +142,16 @@ def install_debian_package() -> None:
     advice = (
         f"This Python can make no virtual environment. Run: sudo apt-get install {package}   (then the same command)"
     )
-    if os.geteuid() != 0 or not Path("/usr/bin/apt-get").exists():
+    install_with_apt(package, advice)
+
+
+def install_with_apt(package: str, advice: str) -> None:
+    """Install a Debian package as root; its lists are fetched only when the package is not in those at hand."""
+    if os.geteuid() != 0 or not Path(APT).exists():
         sys.exit(advice)
     say(f"Installing {package} with apt-get …")
-    install = ["/usr/bin/apt-get", "install", "-y", "-q", "--no-install-recommends", package]
-    if not runs(install) and not (runs(["/usr/bin/apt-get", "update", "-q"]) and runs(install)):
+    install = [APT, "install", "-y", "-q", "--no-install-recommends", package]
+    if not runs(install) and not (runs([APT, "update", "-q"]) and runs(install)):
         sys.exit(advice)
 
 

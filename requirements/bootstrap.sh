@@ -1,6 +1,6 @@
 #!/bin/sh
-# Finds a Python >= 3.11 and has it make .venv with the packages of one purpose: `bootstrap.sh up` or `bootstrap.sh test`.
-# IKIRO_PYTHON names an interpreter to prefer.
+# Finds a Python >= 3.11 and has it make .venv with the packages of one purpose: `bootstrap.sh up`, `check` or `test`.
+# IKIRO_PYTHON names an interpreter to prefer. IKIRO_SKIP_BROWSER=1 leaves the browser out that `test` needs.
 set -eu
 cd "$(dirname "$0")/.."
 

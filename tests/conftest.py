@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connections
 
-from tests.harness import Gateway
+from tests.harness import Gateway, free_port
 from tests.plugin import STACK
 
 
@@ -57,7 +57,16 @@ def upstream() -> Iterator[object]:
 @pytest.fixture(scope="session")
 def gateway(django_db_setup: None, upstream: object) -> Iterator[Gateway]:
     """The whole product, running: web, worker, scheduler; organizations ``acme`` and ``globex`` with a key each."""
-    product = Gateway(STACK.env, IKIRO_OPENAI_BASE_URL=upstream.base_url, IKIRO_OPENAI_API_KEY="sk-upstream")
+    product = Gateway(
+        STACK.env,
+        IKIRO_OPENAI_BASE_URL=upstream.base_url,
+        IKIRO_OPENAI_API_KEY="sk-upstream",
+        IKIRO_ANTHROPIC_BASE_URL=upstream.root,
+        IKIRO_ANTHROPIC_API_KEY="sk-ant-upstream",
+        # An organization's own provider may be the scripted one; the rest of the private networks stays closed.
+        IKIRO_EGRESS_ALLOW="127.0.0.1",
+        IKIRO_DNS_SERVERS=f"127.0.0.1:{free_port()}",
+    )
     product.prepare()
     product.start()
     yield product

@@ -85,11 +85,13 @@ class Process:
 
 @dataclass
 class Org:
-    """One provisioned organization and a full key of it."""
+    """One provisioned organization, a full key of it, and how its owner signs in."""
 
     slug: str
     api_key: str
     base_url: str
+    email: str = ""
+    password: str = field(default="", repr=False)
 
     def client(self, api_key: str | None = None, **options: Any) -> httpx.Client:
         headers = {"authorization": f"Bearer {api_key or self.api_key}"}
@@ -146,7 +148,8 @@ class Gateway:
     def org(self, slug: str) -> Org:
         """A ready organization of this name, made when it is not there."""
         facts = json.loads(self.manage("quickstart", "--json", "--org", slug).splitlines()[-1])
-        return Org(slug, facts["api_key"], self.base_url)
+        owner = facts["console"]
+        return Org(slug, facts["api_key"], self.base_url, owner["email"], owner["password"])
 
     def start(self, *, worker: bool = True) -> None:
         """Start the processes and wait until the web process says that it is ready."""

@@ -18,7 +18,9 @@ from gateway.platform.outbox import sweeps
 from gateway.platform.outbox.types import Kind
 from ikiro.scheduler import trail
 from tenants import directory, selectors
+from tenants.accounts import upkeep as accounts
 from tenants.context import public_scope
+from tenants.people import sessions
 from tenants.provisioning import service as provisioning
 
 # Under a flood of entries the other jobs still get their turn.
@@ -82,6 +84,18 @@ def expire() -> None:
         proposals.sweep.send(ref)
 
 
+def forget_sessions() -> None:
+    """Ended sessions that no token can belong to any more."""
+    with public_scope():
+        sessions.purge()
+
+
+def tidy_accounts() -> None:
+    """Expired sessions, old events and sign-ups that nobody proved."""
+    with public_scope():
+        accounts.sweep()
+
+
 def partitions() -> None:
     """A week of ledger partitions ahead."""
     ledger.ensure_partitions()
@@ -96,4 +110,6 @@ JOBS = (
     Job("unfinished", 2.0, sweep_unfinished),
     Job("provisioning", 5.0, sweep_provisioning),
     Job("expiry", 3600.0, expire),
+    Job("sessions", 60.0, forget_sessions),
+    Job("accounts", 3600.0, tidy_accounts),
 )

@@ -11,11 +11,14 @@ from types import FrameType
 import structlog
 from django.db import DatabaseError, InterfaceError, connections
 
+from ikiro.heartbeat import beat
 from ikiro.scheduler.jobs import JOBS, Job
 
 log = structlog.get_logger(__name__)
 _LEADER = 7_021_003
 _MAX_PAUSE_S = 10.0
+# A job that failed this often in a row needs somebody: the process no longer calls itself healthy.
+_FAILURES_TOLD = 3
 
 
 class Scheduler:
@@ -38,6 +41,7 @@ class Scheduler:
                     self._round()
                 else:
                     self._stopping.wait(1.0)
+                self._beat()
             except (DatabaseError, InterfaceError) as error:
                 log.warning("scheduler.database_away", error=str(error).strip())
                 connections.close_all()
@@ -64,6 +68,10 @@ class Scheduler:
             self._run(job)
         soonest = min(self._due.values())
         self._stopping.wait(min(1.0, max(0.02, soonest - time.monotonic())))
+
+    def _beat(self) -> None:
+        if max(self._failures.values(), default=0) < _FAILURES_TOLD:
+            beat()
 
     def _run(self, job: Job) -> None:
         try:

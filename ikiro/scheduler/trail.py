@@ -55,12 +55,11 @@ def _request(one: dict[str, Any]) -> RequestRecord:
 
 
 def _noted(one: dict[str, Any]) -> NotedEntry:
-    key = _key(one)
-    actor = Actor("key", key) if key else Actor("system", "gateway")
+    actor, who = _actor(one)
     if one["kind"] == "refusal":
         detail = {"reason": one["reason"], "surface": one["surface"], "count": one["count"]}
         at = datetime.fromtimestamp(one["minute"] * 60, UTC)
-        return NotedEntry(_stable_id(one["stream_id"], at), at, "request.refused", actor, key or "", detail=detail)
+        return NotedEntry(_stable_id(one["stream_id"], at), at, "request.refused", actor, who, detail=detail)
     return NotedEntry(
         id=UUID(one["id"]),
         occurred_at=datetime.fromtimestamp(one["at_ms"] / 1000, UTC),
@@ -76,6 +75,16 @@ def _noted(one: dict[str, Any]) -> NotedEntry:
 
 def _key(one: dict[str, Any]) -> str | None:
     return ids.public("key", UUID(one["key_id"])) if one.get("key_id") else None
+
+
+def _actor(one: dict[str, Any]) -> tuple[Actor, str]:
+    """Who called, and their public id (empty where nobody is known)."""
+    if key := _key(one):
+        return Actor("key", key), key
+    if one.get("user_id"):
+        person = ids.public("usr", UUID(one["user_id"]))
+        return Actor("user", person), person
+    return Actor("system", "gateway"), ""
 
 
 def _stable_id(stream_id: str, at: datetime) -> UUID:

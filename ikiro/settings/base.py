@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ikiro.settings import environment as env
+from ikiro.settings.accounts import *  # noqa: F403
+from ikiro.settings.console_common import *  # noqa: F403
+from ikiro.settings.sso import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 STATE_DIR = Path(env.text("IKIRO_STATE_DIR", str(BASE_DIR / ".ikiro")))
@@ -21,6 +24,8 @@ SHARED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "tenants",
+    *ACCOUNT_APPS,
+    "tenants.sso",
     "gateway.platform.ledger",
     "gateway.platform.outbox",
 ]
@@ -29,6 +34,7 @@ TENANT_APPS = [
     "gateway.platform.audit",
     "gateway.platform.requests",
     "gateway.platform.operations",
+    "gateway.platform.providers",
     "gateway.governance.policies",
     "gateway.governance.proposals",
     "gateway.knowledge.personas",
@@ -46,7 +52,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- the database: one server, three roles (ADR-0015) -------------------------------------------------------------
 IKIRO_DB_THREADS = env.integer("IKIRO_DB_THREADS", 8, least=1, most=64)
-IKIRO_DB_POOL = env.integer("IKIRO_DB_POOL", 8, least=1, most=200)
+IKIRO_DB_POOL = env.integer("IKIRO_DB_POOL", 12, least=1, most=200)
 # What the installation runs, for the budget of connections.
 IKIRO_WEB_PROCESSES = env.integer("IKIRO_WEB_PROCESSES", 1, least=1)
 IKIRO_WORKER_PROCESSES = env.integer("IKIRO_WORKER_PROCESSES", 1, least=0)
@@ -88,6 +94,8 @@ IKIRO_LEASE_TTL_S = env.decimal("IKIRO_LEASE_TTL_S", 60, least=1)
 IKIRO_EPOCH_POLL_S = env.decimal("IKIRO_EPOCH_POLL_S", 0.25, least=0.01)
 IKIRO_SHARDS = 64
 IKIRO_STATE_DIR = STATE_DIR
+# Worker and scheduler have no port: the age of this file says that they are alive.
+IKIRO_HEARTBEAT_PATH = env.text("IKIRO_HEARTBEAT_PATH", "")
 
 # --- secrets ------------------------------------------------------------------------------------------------
 IKIRO_KEYRING = json.loads(env.text("IKIRO_KEYRING"))
@@ -98,7 +106,17 @@ IKIRO_PROVIDERS = {
         "base_url": env.text("IKIRO_OPENAI_BASE_URL", ""),
         "api_key": env.text("IKIRO_OPENAI_API_KEY", ""),
     },
+    "anthropic": {
+        "base_url": env.text("IKIRO_ANTHROPIC_BASE_URL", ""),
+        "api_key": env.text("IKIRO_ANTHROPIC_API_KEY", ""),
+    },
 }
+IKIRO_MODEL_ALIASES = env.names("IKIRO_MODEL_ALIASES")
+IKIRO_UPSTREAM_CONNECT_S = env.decimal("IKIRO_UPSTREAM_CONNECT_S", 5, least=0.1)
+IKIRO_UPSTREAM_FIRST_TOKEN_S = env.decimal("IKIRO_UPSTREAM_FIRST_TOKEN_S", 120, least=0.1)
+IKIRO_UPSTREAM_STALL_S = env.decimal("IKIRO_UPSTREAM_STALL_S", 60, least=0.1)
+IKIRO_UPSTREAM_TOTAL_S = env.decimal("IKIRO_UPSTREAM_TOTAL_S", 600, least=1)
+IKIRO_UPSTREAM_RETRIES = env.integer("IKIRO_UPSTREAM_RETRIES", 2, most=5)
 IKIRO_EGRESS_ALLOW = env.words("IKIRO_EGRESS_ALLOW")
 IKIRO_BODY_LIMITS = {
     name: env.integer(f"IKIRO_BODY_LIMIT_{name.upper()}", 0) for name in ("default", "inference", "document", "batch")
@@ -107,15 +125,6 @@ IKIRO_BODY_LIMITS = {
 # --- web ----------------------------------------------------------------------------------------------------
 ROOT_URLCONF = "ikiro.urls"
 ASGI_APPLICATION = "ikiro.asgi.application"
-MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    "django.middleware.common.CommonMiddleware",
-]
-TEMPLATES = [
-    {"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [BASE_DIR / "templates"], "APP_DIRS": False},
-]
-STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
 # Bodies are bounded per route class by the lanes in ikiro/asgi.py, before Django sees them.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None
 
@@ -124,8 +133,6 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
-
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
 
 # --- background work ------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = IKIRO_BROKER_URL
@@ -146,5 +153,5 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.text("IKIRO_LOG_LEVEL", "INFO")},
-    "loggers": {"django.request": {"level": "CRITICAL"}, "httpx": {"level": "WARNING"}},
+    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}},
 }

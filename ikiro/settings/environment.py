@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -49,6 +50,18 @@ def decimal(name: str, default: float, *, least: float = 0.0) -> float:
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list, blanks dropped."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def names(name: str) -> dict[str, str]:
+    """A JSON object of texts, such as ``{"fast": "openai/gpt-4o-mini"}``."""
+    raw = text(name, "") or "{}"
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+        raise ImproperlyConfigured(f"{name} must be a JSON object of texts.")
+    return value
 
 
 def database(name: str) -> dict[str, object]:

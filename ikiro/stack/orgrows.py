@@ -78,12 +78,18 @@ def import_rows(connection: Connection, organization: Organization, *, folder: P
     for table in tables:
         _stage(connection, table, source=folder / f"{table.name}.copy")
     if any(table.name == PERSON for table in tables):
-        connection.execute(
-            sql.SQL(
-                "UPDATE {} AS member SET user_id = here.id FROM {} AS person JOIN {} AS here USING (email) "
-                "WHERE member.user_id = person.id"
-            ).format(_staged(MEMBERSHIP), _staged(PERSON), _public(PERSON))
-        )
+        for holder, column in _columns_of_people(tables):
+            connection.execute(
+                sql.SQL(
+                    "UPDATE {table} AS found SET {column} = here.id FROM {people} AS person "
+                    "JOIN {known} AS here USING (email) WHERE found.{column} = person.id"
+                ).format(
+                    table=_staged(holder),
+                    column=sql.Identifier(column),
+                    people=_staged(PERSON),
+                    known=_public(PERSON),
+                )
+            )
     for table in tables:
         for name, bound in table.partitions.items():
             connection.execute(
@@ -168,13 +174,23 @@ def _renew_versions(connection: Connection, organization: Organization, *, table
         return
     for table in tables:
         if "version" in table.columns:
-            column = "id" if table.name == ORGANIZATION else _organization_column(table)
             connection.execute(
-                sql.SQL("UPDATE {} SET version = nextval(%s) WHERE {} = %s").format(
-                    _public(table.name), sql.Identifier(column)
-                ),
+                sql.SQL("UPDATE {} SET version = nextval(%s) WHERE {}").format(_public(table.name), _of_it(table)),
                 [f"public.{VERSIONS}", organization.id],
             )
+
+
+def _of_it(table: Table) -> sql.Composed:
+    """The condition for a table's rows of the organization, with one parameter: its id."""
+    if table.name == PERSON:
+        return sql.SQL("id IN (SELECT user_id FROM {} WHERE organization_id = %s)").format(_public(MEMBERSHIP))
+    column = "id" if table.name == ORGANIZATION else _organization_column(table)
+    return sql.SQL("{} = %s").format(sql.Identifier(column))
+
+
+def _columns_of_people(tables: list[Table]) -> list[tuple[str, str]]:
+    """Where tables name a person: ``user_id``, ``owner_user_id``, …"""
+    return [(table.name, column) for table in tables for column in table.columns if column.endswith("user_id")]
 
 
 def _organization_column(table: Table) -> str:

@@ -166,7 +166,7 @@ class Postgres:
         return True
 
     def _answers(self) -> bool:
-        """Whether a query is answered: a server just killed still has its pid and its pid file, but forks no backend."""
+        """Whether it answers: a server just killed still has its pid and its pid file, but forks no backend."""
         try:
             return self.psql("SELECT 1", timeout=ANSWER_SECONDS) == "1"
         except StackError:

@@ -1,10 +1,13 @@
-"""The documentation's commands work: each page's marked blocks run in order, in one shell, against a live gateway."""
+"""The documentation's examples work, against a live gateway: a page's marked commands in order, in one shell, and each
+marked program by itself.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +15,10 @@ from typing import Any
 import pytest
 
 from tests.architecture.tree import ROOT
+from tests.contract.clients.node_runtime import Node
 
 _BLOCK = re.compile(r"<!-- test: quickstart -->\n```(?:sh|bash)\n(.*?)```", re.S)
+_PROGRAM = re.compile(r"<!-- test: (python|typescript) -->\n```(?:python|ts)\n(.*?)```", re.S)
 _SEPARATOR = "--- next block ---"
 
 
@@ -22,9 +27,21 @@ def blocks(page: Path) -> list[str]:
     return _BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
+def _all_pages() -> list[Path]:
+    return [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+
+
 def _pages() -> list[str]:
-    pages = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
-    return [page.relative_to(ROOT).as_posix() for page in pages if blocks(page)]
+    return [page.relative_to(ROOT).as_posix() for page in _all_pages() if blocks(page)]
+
+
+def programs() -> list[Any]:
+    """Every marked program of every page: (language, its text), named by page and number."""
+    found = []
+    for page in _all_pages():
+        for number, (language, text) in enumerate(_PROGRAM.findall(page.read_text(encoding="utf-8")), start=1):
+            found.append(pytest.param(language, text, id=f"{page.relative_to(ROOT).as_posix()}-{number}"))
+    return found
 
 
 def run(script: list[str], *, directory: Path, env: Mapping[str, str]) -> list[str]:
@@ -52,7 +69,10 @@ def answer(output: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("page", _pages())
 def test_page__its_marked_commands__run_in_order(page: str, gateway: Any, tmp_path: Path) -> None:
-    env = {"IKIRO_URL": gateway.base_url, "IKIRO_KEY": gateway.acme.api_key}
+    env = {
+        "IKIRO_URL": gateway.base_url, "IKIRO_KEY": gateway.acme.api_key, "IKIRO_ORG": gateway.acme.slug,
+        "IKIRO_EMAIL": gateway.acme.email, "IKIRO_PASSWORD": gateway.acme.password,
+    }  # fmt: skip
     script = blocks(ROOT / page)
     if any("/v1/requests/" in block for block in script):
         script = [_patient(block) for block in script]
@@ -60,6 +80,25 @@ def test_page__its_marked_commands__run_in_order(page: str, gateway: Any, tmp_pa
     assert len(outputs) == len(script)
     for output in outputs:
         answer(output)
+
+
+@pytest.mark.parametrize(("language", "text"), programs())
+def test_program__as_it_stands__runs_and_says_something(
+    language: str, text: str, gateway: Any, node: Node, tmp_path: Path
+) -> None:
+    env = {"IKIRO_URL": gateway.base_url, "IKIRO_KEY": gateway.acme.api_key}
+    if language == "typescript":
+        script = tmp_path / "example.mts"
+        script.write_text(text, encoding="utf-8")
+        (folder := tmp_path / "run").mkdir()
+        printed = node.run(script, folder=folder, env=env)
+    else:
+        done = subprocess.run(
+            [sys.executable, "-c", text], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        printed = done.stdout
+    assert printed.strip()
 
 
 def test_quickstart__run_from_the_top__remembers_and_cites(gateway: Any, tmp_path: Path) -> None:

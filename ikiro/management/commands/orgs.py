@@ -1,5 +1,5 @@
-"""The operator's hand on organizations: create, list, plan, limits, flags, suspend, resume, retry. Every change is
-audited."""
+"""The operator's hand on organizations: create, key, list, plan, limits, flags, suspend, resume, retry. Every change
+is audited."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from gateway.core.errors import GatewayError
 from gateway.core.journal import OPERATOR
 from gateway.platform.flags import catalogue
-from tenants import plans, selectors, services
+from tenants import keys, plans, selectors, services
+from tenants.context import scope
 from tenants.provisioning import service as provisioning
 
 
@@ -31,6 +32,9 @@ class Command(BaseCommand):
             change = actions.add_parser(name, help=f"show or set {name}")
             change.add_argument("slug")
             change.add_argument("values", nargs="*", metavar=words)
+        key = actions.add_parser("key", help="make an API key that may do everything a key may, and print it this once")
+        key.add_argument("slug")
+        key.add_argument("--name", default="operator")
         for name in ("suspend", "resume", "retry"):
             actions.add_parser(name).add_argument("slug")
 
@@ -82,6 +86,10 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{key:30} {catalogue.value(organization, key)!s:8} {catalogue.source(organization, key)}"
             )
+
+    def _key(self, slug: str, name: str | None) -> None:
+        with scope(selectors.organization_by_slug(slug).ref):
+            self.stdout.write(keys.create(name=name or "operator", mode="live", actor=OPERATOR).secret)
 
     def _suspend(self, slug: str) -> None:
         services.suspend(selectors.organization_by_slug(slug).ref, actor=OPERATOR)
