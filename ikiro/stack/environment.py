@@ -36,7 +36,11 @@ def describe_installation(places: Places, *, environ: Mapping[str, str], test: b
         postgres = Postgres(data=places.postgres_data, runtime=places.runtime, log=log, test=test)
         database_url = postgres.url
     if not redis_url:
-        valkey = Valkey(data=places.valkey_data, runtime=places.runtime, log=places.logs / "valkey.log")
+        # By itself it leaves a write to its file for later while an fsync is slow, and a kill then loses what was
+        # answered. Tests kill, and cut no power.
+        settings = {"appendfsync": "no"} if test else None
+        log = places.logs / "valkey.log"
+        valkey = Valkey(data=places.valkey_data, runtime=places.runtime, log=log, settings=settings)
         redis_url = valkey.url(STATE_DB)
     secret_files = ensure_secret_files(places.secrets)
     ours = {
@@ -53,8 +57,8 @@ def describe_installation(places: Places, *, environ: Mapping[str, str], test: b
     for name, path in (("SECRET_KEY", secret_files.secret_key), ("KEYRING", secret_files.keyring)):
         if not environ.get(f"IKIRO_{name}") and not environ.get(f"IKIRO_{name}_FILE"):
             ours[f"IKIRO_{name}_FILE"] = str(path)
-    settings = {"DJANGO_SETTINGS_MODULE": environ.get("DJANGO_SETTINGS_MODULE") or _SETTINGS_MODULE}
-    return Installation(places=places, postgres=postgres, valkey=valkey, env={**environ, **settings, **ours})
+    module = {"DJANGO_SETTINGS_MODULE": environ.get("DJANGO_SETTINGS_MODULE") or _SETTINGS_MODULE}
+    return Installation(places=places, postgres=postgres, valkey=valkey, env={**environ, **module, **ours})
 
 
 def fill_defaults() -> None:

@@ -39,7 +39,8 @@ def axe(pytestconfig: pytest.Config) -> str:
     return (modules / "axe-core" / "axe.min.js").read_text()
 
 
-@pytest.fixture(scope="session")
+# Not for the whole run: its event loop must be gone before other tests make theirs.
+@pytest.fixture(scope="module")
 def windows(axe: str) -> Iterator[Windows]:
     """Opens pages; ``with windows.open(url) as page``."""
     path = chromium()

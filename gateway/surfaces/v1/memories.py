@@ -14,7 +14,7 @@ from ninja import Status as Answer
 from gateway.core import ids
 from gateway.core.endpoint import Body, Scope, call_of, endpoint
 from gateway.core.errors import BadRequest, FieldProblem, Forbidden, Gone
-from gateway.core.pagination import Page
+from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.governance.policies import selectors as policies
 from gateway.governance.policies.types import RequestedPolicy
 from gateway.knowledge.memory import selectors as memory
@@ -81,6 +81,7 @@ async def list_memories(  # noqa: PLR0917 - Ninja reads the query from the param
     cursor: str | None = None,
 ) -> MemoryPage:
     """Memories of one subject; a key without a restriction to subjects may leave the subject out."""
+    check_limit(limit), decode_cursor(cursor)  # refused for a subject that is not there, too
     call = call_of(request)
     principal: Principal = call.principal
     if subject_id is not None:

@@ -13,8 +13,8 @@ from gateway.surfaces.v1.schemas.providers import (
     ProviderChange,
     ProviderIn,
     ProviderOut,
+    ProviderRotateIn,
     ProvidersOut,
-    RotateIn,
     TrialIn,
     TrialOut,
     secret,
@@ -103,7 +103,7 @@ async def delete_provider(request: HttpRequest, provider_id: str) -> ProviderOut
 
 @router.post("/providers/{provider_id}/rotate", response=ProviderOut, summary="Give a provider another key")
 @endpoint(scope=Scope.PROVIDERS_WRITE)
-async def rotate_provider(request: HttpRequest, provider_id: str, body: RotateIn) -> ProviderOut:
+async def rotate_provider(request: HttpRequest, provider_id: str, body: ProviderRotateIn) -> ProviderOut:
     """Calls under way end with the old key; the next one here has the new, and within a second everywhere."""
     call = call_of(request)
     rotated = await in_tenant(

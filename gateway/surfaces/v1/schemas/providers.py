@@ -68,7 +68,7 @@ class ProviderChange(Schema):
     timeouts: TimeoutsIn | None = None
 
 
-class RotateIn(Schema):
+class ProviderRotateIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
     api_key: _Key
