@@ -16,7 +16,7 @@ from console import preferences, session
 from console.sealing import seal
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 RESULTS = Path(__file__).resolve().parents[2] / "test-results" / "screens"
