@@ -37,6 +37,8 @@ class OrganizationRow(TenantMixin):
     suspended_at = models.DateTimeField(null=True)
     flags = models.JSONField(default=dict)
     limits = models.JSONField(default=dict)
+    rules = models.JSONField(null=True)
+    settings = models.JSONField(null=True)
     graph_hash = models.CharField(max_length=64, blank=True, default="")
     version = models.BigIntegerField(default=0, db_index=True)
     created_by_user_id = models.UUIDField(null=True, db_index=True)
@@ -147,6 +149,13 @@ class ApiKeyRow(models.Model):
     created_at = models.DateTimeField(default=clock.now)
     created_by = models.CharField(max_length=64)
     owner_user_id = models.UUIDField(null=True, db_index=True)
+    allowed_models = models.JSONField(null=True)
+    origins = models.JSONField(null=True)
+    ip_ranges = models.JSONField(null=True)
+    rate = models.JSONField(null=True)
+    budget = models.JSONField(null=True)
+    on_disconnect = models.CharField(max_length=8, null=True)
+    cache_s = models.IntegerField(null=True)
     version = models.BigIntegerField(default=0, db_index=True)
 
     class Meta:

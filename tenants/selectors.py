@@ -14,6 +14,7 @@ from gateway.core.errors import NotFound
 from gateway.core.pagination import Page, page
 from tenants.models import ApiKeyRow, EndedSessionRow, MembershipRow, OrganizationRow, User
 from tenants.people.sessions import KEPT
+from tenants.rules import Disconnect, KeyBudget, KeyRate, rule_of, settings_of
 from tenants.sso.selectors import rules_since
 from tenants.sso.types import Rule
 from tenants.types import ApiKey, Membership, Organization, OrgRef, Person
@@ -165,6 +166,8 @@ def to_organization(row: OrganizationRow) -> Organization:
         version=row.version,
         created_at=row.created_at,
         failure=row.failure,
+        rules=tuple(rule_of(rule) for rule in row.rules or ()),
+        settings=settings_of(row.settings),
     )
 
 
@@ -193,4 +196,11 @@ def to_key(row: ApiKeyRow) -> ApiKey:
         secret_sha256=bytes(row.secret_sha256),
         previous_sha256=bytes(row.previous_sha256) if row.previous_sha256 else None,
         owner_user_id=row.owner_user_id,
+        models=listed(row.allowed_models),
+        origins=listed(row.origins),
+        ip_ranges=listed(row.ip_ranges),
+        rate=KeyRate(**row.rate) if row.rate else None,
+        budget=KeyBudget(**row.budget) if row.budget else None,
+        on_disconnect=row.on_disconnect or Disconnect.CANCEL,
+        cache_s=row.cache_s,
     )

@@ -4,6 +4,7 @@ organization's own log."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from tenants.context import scope
 from tenants.directory import next_version
 from tenants.models import OrganizationRow, User
 from tenants.people import members
+from tenants.rules import LimitRule
 from tenants.types import Organization, OrgRef
 
 _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -122,6 +124,20 @@ def flags_set(ref: OrgRef, flags: dict[str, Any], *, actor: Actor) -> Organizati
         return _change(ref, "organization.flags_changed", actor, {"flags": merged})
 
 
+def rules_set(ref: OrgRef, rules: Sequence[LimitRule], *, actor: Actor, request_id: UUID | None = None) -> Organization:
+    """Replace the organization's own limits (checked by the caller); every worker knows within a second."""
+    stored = [rule.stored() for rule in rules]
+    return _change(ref, "organization.rules_changed", actor, {"rules": stored}, request_id=request_id)
+
+
+def settings_change(ref: OrgRef, *, actor: Actor, request_id: UUID | None = None, **parts: Any) -> Organization:
+    """Set some of ``OrgSettings`` (checked by the caller); ``None`` returns one to its default."""
+    with transaction.atomic():
+        row = _locked(ref)
+        merged = {name: value for name, value in {**(row.settings or {}), **parts}.items() if value is not None}
+        return _change(ref, "organization.settings_changed", actor, {"settings": merged}, request_id=request_id)
+
+
 def suspend(ref: OrgRef, *, actor: Actor) -> Organization:
     """Refuse all its keys with 403 ``org_suspended``, on every worker within a second."""
     return _change(ref, "organization.suspended", actor, {"suspended_at": clock.now()})
@@ -150,7 +166,9 @@ def organization_touch(ref: OrgRef) -> None:
     row.save(update_fields=["version"])
 
 
-def _change(ref: OrgRef, action: str, actor: Actor, values: dict[str, Any]) -> Organization:
+def _change(
+    ref: OrgRef, action: str, actor: Actor, values: dict[str, Any], *, request_id: UUID | None = None
+) -> Organization:
     with scope(ref), transaction.atomic():
         row = _locked(ref)
         before = {name: str(getattr(row, name)) for name in values}
@@ -159,7 +177,8 @@ def _change(ref: OrgRef, action: str, actor: Actor, values: dict[str, Any]) -> O
         row.version = next_version()
         row.save(update_fields=[*values, "version"])
         after = {name: str(value) for name, value in values.items()}
-        record(Change(action, actor, ref.public_id, detail={"before": before, "after": after}))
+        detail = {"before": before, "after": after}
+        record(Change(action, actor, ref.public_id, request_id=request_id, detail=detail))
     return selectors.to_organization(row)
 
 

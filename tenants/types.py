@@ -9,6 +9,7 @@ from uuid import UUID
 
 from gateway.core import ids
 from gateway.core.journal import Actor
+from tenants.rules import Disconnect, KeyBudget, KeyRate, LimitRule, OrgSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class OrgRef:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """One organization as every worker holds it in memory. ``flags`` and ``limits`` are overrides of code and plan."""
+    """One organization as every worker holds it in memory. ``flags`` and ``limits`` are the operator's overrides of
+    code and plan; ``rules`` and ``settings`` are its own."""
 
     ref: OrgRef
     slug: str
@@ -38,13 +40,16 @@ class Organization:
     version: int
     created_at: datetime
     failure: str = ""
+    rules: tuple[LimitRule, ...] = ()
+    settings: OrgSettings = field(default_factory=OrgSettings)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """One key without its secret. A ``None`` list means no restriction; an empty one allows nothing.
 
-    ``owner_user_id`` is the person who answers for it; ``created_by`` never changes.
+    ``owner_user_id`` is the person who answers for it; ``created_by`` never changes. ``models`` are full names, aliases
+    or ``provider/*``; ``cache_s`` opts in to the response cache for so many seconds.
     """
 
     kind: ClassVar[str] = "key"
@@ -69,6 +74,13 @@ class ApiKey:
     secret_sha256: bytes = field(repr=False)
     previous_sha256: bytes | None = field(repr=False, default=None)
     owner_user_id: UUID | None = None
+    models: tuple[str, ...] | None = None
+    origins: tuple[str, ...] | None = None
+    ip_ranges: tuple[str, ...] | None = None
+    rate: KeyRate | None = None
+    budget: KeyBudget | None = None
+    on_disconnect: str = Disconnect.CANCEL
+    cache_s: int | None = None
 
     @property
     def public_id(self) -> str:
@@ -128,6 +140,8 @@ class Grant(Protocol):
     def subject_ids(self) -> tuple[str, ...] | None: ...
     @property
     def memory_scopes(self) -> tuple[str, ...] | None: ...
+    @property
+    def models(self) -> tuple[str, ...] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +152,7 @@ class Seat:
     persona_ids: ClassVar[tuple[str, ...] | None] = None
     subject_ids: ClassVar[tuple[str, ...] | None] = None
     memory_scopes: ClassVar[tuple[str, ...] | None] = None
+    models: ClassVar[tuple[str, ...] | None] = None
 
     person: Person
     role: str
@@ -219,3 +234,8 @@ class Principal:
     def may_use_subject(self, subject_id: str) -> bool:
         allowed = self.grant.subject_ids
         return allowed is None or subject_id in allowed
+
+    def may_use_model(self, name: str, alias: str | None = None) -> bool:
+        """``name`` is the full ``provider/model``; an alias that is allowed allows what it stands for."""
+        allowed = self.grant.models
+        return allowed is None or name in allowed or alias in allowed or f"{name.partition('/')[0]}/*" in allowed

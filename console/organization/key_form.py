@@ -21,7 +21,7 @@ PRESETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("ci", "CI", ("chat", "personas:read", "personas:write")),
 )
 # What no key may ever have (docs/concepts/people.md).
-_PEOPLE_ONLY = frozenset({"members:write", "organization:write", "sso:write"})
+_PEOPLE_ONLY = frozenset({"members:write", "organization:write", "sso:write", "billing:write", "flags:write"})
 _LISTS = ("persona_ids", "subject_ids", "memory_scopes")
 _ABOUT = {
     "chat": "Talk to a persona",

@@ -44,6 +44,11 @@ class Scope(StrEnum):
     PROVIDERS_WRITE = "providers:write"
     ORGANIZATION_WRITE = "organization:write"
     SSO_WRITE = "sso:write"
+    USAGE_READ = "usage:read"
+    BILLING_WRITE = "billing:write"
+    LIMITS_WRITE = "limits:write"
+    FLAGS_WRITE = "flags:write"
+    TOKENS_WRITE = "tokens:write"
 
 
 class Body(StrEnum):

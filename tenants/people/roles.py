@@ -28,14 +28,17 @@ class View(StrEnum):
     DECISIONS = "decisions"
 
 
-# Only a person has these. Whoever holds a key must never make themselves a member, nor change who is one.
-PERSON_ONLY = frozenset({Scope.MEMBERS_WRITE, Scope.ORGANIZATION_WRITE, Scope.SSO_WRITE})
+# Only a person has these. Whoever holds a key must never make themselves a member, nor change who is one, nor what the
+# organization pays for.
+PERSON_ONLY = frozenset(
+    {Scope.MEMBERS_WRITE, Scope.ORGANIZATION_WRITE, Scope.SSO_WRITE, Scope.BILLING_WRITE, Scope.FLAGS_WRITE}
+)
 KEY_SCOPES = tuple(scope for scope in Scope if scope not in PERSON_ONLY)
 
 SCOPES = MappingProxyType(
     {
         Role.OWNER: frozenset(Scope),
-        Role.ADMIN: frozenset(Scope) - {Scope.ORGANIZATION_WRITE},
+        Role.ADMIN: frozenset(Scope) - {Scope.ORGANIZATION_WRITE, Scope.BILLING_WRITE},
         Role.DEVELOPER: frozenset(
             {
                 Scope.CHAT,
@@ -52,6 +55,8 @@ SCOPES = MappingProxyType(
                 Scope.OPERATIONS,
                 Scope.PROVIDERS_READ,
                 Scope.MEMBERS_READ,
+                Scope.USAGE_READ,
+                Scope.TOKENS_WRITE,
             }
         ),
         Role.REVIEWER: frozenset(
@@ -65,9 +70,16 @@ SCOPES = MappingProxyType(
                 Scope.MEMBERS_READ,
             }
         ),
-        Role.BILLING: frozenset({Scope.MEMBERS_READ}),
+        Role.BILLING: frozenset({Scope.MEMBERS_READ, Scope.USAGE_READ}),
         Role.VIEWER: frozenset(
-            {Scope.PERSONAS_READ, Scope.KEYS_READ, Scope.REQUESTS_READ, Scope.POLICIES_READ, Scope.MEMBERS_READ}
+            {
+                Scope.PERSONAS_READ,
+                Scope.KEYS_READ,
+                Scope.REQUESTS_READ,
+                Scope.POLICIES_READ,
+                Scope.MEMBERS_READ,
+                Scope.USAGE_READ,
+            }
         ),
     }
 )

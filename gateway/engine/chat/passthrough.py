@@ -12,7 +12,7 @@ from gateway.core.endpoint import Call
 from gateway.core.errors import Forbidden
 from gateway.engine.chat.metering import Meter, facts_of
 from gateway.platform.providers import registry
-from gateway.platform.providers.types import Forwarded
+from gateway.platform.providers.types import Forwarded, Shape
 from tenants.types import Principal
 
 
@@ -65,7 +65,9 @@ def _check_key(principal: Principal) -> None:
     raise Forbidden("This key is narrowed: name a persona and a subject that it may speak with and for.", code=code)
 
 
-async def forward(call: Call, body: bytes, *, model: str, stream: bool, max_tokens: int | None) -> Passed:
+async def forward(
+    call: Call, body: bytes, *, model: str, stream: bool, max_tokens: int | None, shape: Shape = Shape.CHAT
+) -> Passed:
     """Admit, ask the provider and wait for its first bytes. Raises GatewayError before anything was promised to the
     caller."""
     _check_key(call.principal)
@@ -74,7 +76,7 @@ async def forward(call: Call, body: bytes, *, model: str, stream: bool, max_toke
     meter = Meter(call, route, len(body), facts)
     await meter.open(max_tokens=max_tokens)
     try:
-        return Passed(await meter.ask(route.forward(body, meter.attempts, stream=stream)), meter)
+        return Passed(await meter.ask(route.forward(body, meter.attempts, stream=stream, shape=shape)), meter)
     except BaseException as error:
         meter.failed(error)
         await meter.settle()

@@ -9,7 +9,7 @@ from gateway.core.errors import Forbidden, Unavailable
 from gateway.platform.providers import attempts, last_used
 from gateway.platform.providers.attempts import Attempt
 from gateway.platform.providers.catalogue import Catalogue
-from gateway.platform.providers.types import Forwarded, ModelRequest, ModelStream, Provider
+from gateway.platform.providers.types import Forwarded, ModelRequest, ModelStream, Provider, Shape
 from tenants.types import OrgRef
 
 BUILT_IN, PLATFORM, ORGANIZATION = "built-in", "platform", "organization"
@@ -67,10 +67,12 @@ class Route:
         self._mark()
         return await attempts.persist(lambda: self.provider.open(request), made)
 
-    async def forward(self, body: bytes, made: list[Attempt], *, stream: bool) -> Forwarded:
+    async def forward(self, body: bytes, made: list[Attempt], *, stream: bool, shape: Shape = Shape.CHAT) -> Forwarded:
         """Pass a body through, likewise. See ``Provider.forward``."""
         self._mark()
-        return await attempts.persist(lambda: self.provider.forward(body, model=self.model, stream=stream), made)
+        return await attempts.persist(
+            lambda: self.provider.forward(body, model=self.model, stream=stream, shape=shape), made
+        )
 
     def facts(self) -> dict[str, str]:
         """What the decision record says of it."""

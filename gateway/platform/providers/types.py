@@ -9,12 +9,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from gateway.core.egress import UpstreamTimeout
 
 T = TypeVar("T")
+
+
+class Shape(StrEnum):
+    """Which dialect's bytes go through, both ways: a body of this shape is answered in it."""
+
+    CHAT = "chat"
+    RESPONSES = "responses"
+    MESSAGES = "messages"
+    EMBEDDINGS = "embeddings"
+    COUNT_TOKENS = "count_tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +192,9 @@ class Provider(Protocol):
         """
         ...
 
-    async def forward(
-        self, body: bytes, *, model: str, stream: bool, content_type: str = "application/json"
-    ) -> Forwarded:
-        """Pass an OpenAI-shaped body through with ``model`` put in; the answer is OpenAI-shaped, whatever the wire."""
+    async def forward(self, body: bytes, *, model: str, stream: bool, shape: Shape = Shape.CHAT) -> Forwarded:
+        """Pass a body through with ``model`` put in; the answer has the body's shape, whatever the wire. Raises
+        BadRequest ``shape_not_served`` where this provider has nothing of the kind."""
         ...
 
     async def models(self) -> tuple[ListedModel, ...]:

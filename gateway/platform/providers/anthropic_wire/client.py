@@ -19,6 +19,7 @@ from gateway.platform.providers.types import (
     ModelDelta,
     ModelRequest,
     ModelStream,
+    Shape,
     Tally,
     first_of,
 )
@@ -45,9 +46,7 @@ class AnthropicWire(Wire):
         deltas = self._streamed(request) if request.stream else self._buffered(request)
         return ModelStream(await first_of(deltas, within=self._patience(stream=request.stream)), deltas)
 
-    async def forward(
-        self, body: bytes, *, model: str, stream: bool, content_type: str = "application/json"
-    ) -> Forwarded:
+    async def forward(self, body: bytes, *, model: str, stream: bool, shape: Shape = Shape.CHAT) -> Forwarded:
         """See ``Provider.forward``. The body is translated, and the answer back."""
         request, asked = openai_shape.request_of(body, model=model, stream=stream)
         tally = Tally()

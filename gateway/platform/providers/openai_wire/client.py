@@ -22,6 +22,7 @@ from gateway.platform.providers.types import (
     ModelDelta,
     ModelRequest,
     ModelStream,
+    Shape,
     Tally,
     first_of,
 )
@@ -47,9 +48,7 @@ class OpenAIWire(Wire):
         deltas = self._streamed(request) if request.stream else self._buffered(request)
         return ModelStream(await first_of(deltas, within=self._patience(stream=request.stream)), deltas)
 
-    async def forward(
-        self, body: bytes, *, model: str, stream: bool, content_type: str = "application/json"
-    ) -> Forwarded:
+    async def forward(self, body: bytes, *, model: str, stream: bool, shape: Shape = Shape.CHAT) -> Forwarded:
         """See ``Provider.forward``. The answer's first frame has been looked at before this returns."""
         sent, asked = splice(body, model=model, stream=stream, flavour=self._flavour)
         tally = Tally()

@@ -25,6 +25,7 @@ from gateway.platform.providers.types import (
     ModelDelta,
     ModelRequest,
     ModelStream,
+    Shape,
     Tally,
     TokenUsage,
     ToolCallDelta,
@@ -60,9 +61,7 @@ class Sandbox:
         """See ``Provider.models``."""
         return (ListedModel(MODEL, "Ikiro sandbox"),)
 
-    async def forward(
-        self, body: bytes, *, model: str, stream: bool, content_type: str = "application/json"
-    ) -> Forwarded:
+    async def forward(self, body: bytes, *, model: str, stream: bool, shape: Shape = Shape.CHAT) -> Forwarded:
         """See ``Provider.forward``."""
         request, asked = openai_shape.request_of(body, model=model, stream=stream)
         tally, shown = Tally(), f"{self.name}/{request.model}"
