@@ -223,6 +223,37 @@ def test_execute__server_paused_for_long__the_connection_is_given_up_and_a_new_o
 
 
 @pytest.mark.outage
+def test_execute__server_paused_under_traffic__the_breaker_opens_and_a_probe_closes_it(
+    url: str, stack: TestStack
+) -> None:
+    async def work(store: Valkey) -> None:
+        await store.execute("PING")
+        stack.valkey.pause()
+        started, took = time.monotonic(), []
+        try:
+            while time.monotonic() - started < 1.5:
+                asked = time.monotonic()
+                with pytest.raises(StoreUnavailable):
+                    await store.execute("PING")
+                took.append(time.monotonic() - asked)
+                await asyncio.sleep(0.005)
+        finally:
+            stack.valkey.resume()
+        # Only the first few and the probes waited at all.
+        assert sum(one > 0.02 for one in took) < 25
+        assert sum(one < 0.005 for one in took) > 50
+        async with asyncio.timeout(5):
+            while True:
+                try:
+                    assert await store.execute("ECHO", "back") == b"back"
+                    break
+                except StoreUnavailable:
+                    await asyncio.sleep(0.02)
+
+    within(url, work, timeout_s=0.05)
+
+
+@pytest.mark.outage
 def test_execute__server_killed__fails_fast_and_heals_within_a_second_of_its_return(url: str, stack: TestStack) -> None:
     async def work(store: Valkey) -> None:
         await store.execute("SET", "kept", "yes")

@@ -51,7 +51,7 @@ def test_valkey__started__is_durable_never_evicts_and_has_no_port(stack: TestSta
     assert settings == {
         "port": ["port", "0"],
         "appendonly": ["appendonly", "yes"],
-        "appendfsync": ["appendfsync", "everysec"],
+        "appendfsync": ["appendfsync", "no"],
         "maxmemory-policy": ["maxmemory-policy", "noeviction"],
         "save": ["save", ""],
     }

@@ -1,7 +1,9 @@
 """The multiplexed connection of the hot path: one per event loop, shared by every request on it.
 
 It connects when first used and again, at the latest a second later, after every loss; there is no background task to
-supervise. While the server is away a command fails at once with StoreUnavailable instead of waiting its turn.
+supervise. While the server is away a command fails at once with StoreUnavailable instead of waiting its turn. The
+connection is the breaker as well: after a few late answers it is given up, and the next one, made after a pause that
+grows, is the probe: one late answer ends it again.
 """
 
 from __future__ import annotations
@@ -80,9 +82,12 @@ class Valkey:
         if self._pipe is not None and self._pipe.alive:
             return
         loop = asyncio.get_running_loop()
+        if self._failures and self._lock.locked():
+            raise StoreUnavailable("The store is away.")  # somebody is finding out whether it is back
         async with self._lock:
             if self._pipe is not None and self._pipe.alive:
                 return
+            self._judge(loop.time())
             if self._closed:
                 raise StoreUnavailable("The connection to the store is closed.")
             if loop.time() < self._not_before:
@@ -98,9 +103,19 @@ class Valkey:
             self._pipe = pipe
             if self._failures:
                 log.info("store.back", address=str(self.address), attempts=self._failures)
-            self._failures = 0
             # A server that accepts and hangs up is not asked more often than this.
             self._not_before = loop.time() + _FIRST_PAUSE_S
+
+    def _judge(self, now: float) -> None:
+        """What the connection before was like decides when the next one is made."""
+        pipe = self._pipe
+        if pipe is None:
+            return
+        self._sent_before, self._pipe = self.commands_sent, None
+        if pipe.in_time:
+            self._failures = 0
+        if pipe.slow:
+            self._failed(now, TimeoutError("too slow"))
 
     def _failed(self, now: float, error: Exception) -> None:
         pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._failures, 10))
@@ -116,7 +131,7 @@ class Valkey:
         address = self.address
 
         def pipe() -> Pipe:
-            return Pipe(timeout_s=self._timeout, max_pending=self._max_pending)
+            return Pipe(timeout_s=self._timeout, max_pending=self._max_pending, probation=self._failures > 0)
 
         if address.path is not None:
             _, made = await loop.create_unix_connection(pipe, address.path)
@@ -137,6 +152,7 @@ class Valkey:
         except BaseException:
             made.drop()
             raise
+        made.in_time = False  # a greeting is easily answered
         return made
 
     async def keep_connected(self) -> None:
@@ -157,13 +173,13 @@ class Valkey:
             await asyncio.sleep(0)
 
 
-_connections: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Valkey]] = WeakKeyDictionary()
+_connections: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, float | None], Valkey]] = WeakKeyDictionary()
 
 
-def connection(url: str) -> Valkey:
-    """The running loop's connection to ``url``, made on first use."""
+def connection(url: str, *, timeout_s: float | None = None) -> Valkey:
+    """The running loop's connection to ``url`` that waits so long, made on first use."""
     of_loop = _connections.setdefault(asyncio.get_running_loop(), {})
-    found = of_loop.get(url)
+    found = of_loop.get((url, timeout_s))
     if found is None:
-        found = of_loop[url] = Valkey(url)
+        found = of_loop[url, timeout_s] = Valkey(url, timeout_s=timeout_s)
     return found

@@ -17,6 +17,11 @@ from gateway.core.valkey.packing import Words, pack
 
 # A pipe whose oldest command is this many timeouts late is taken for dead and dropped.
 _STALLED_TIMEOUTS = 4
+# A pipe on which so many looks in a row found late answers is too slow to be used; a new one after a failure has to
+# prove itself.
+_LATE_AT_MOST, _LATE_ON_PROBATION = 3, 1
+# A look that comes so much later than planned says that this process was held up, not that the server was.
+_HELD_UP_S = 0.02
 # Above this many unsent bytes new commands are refused rather than piled up in memory.
 _WRITE_BUFFER_BYTES = 8 * 1024 * 1024
 
@@ -35,7 +40,7 @@ class _Pending:
 class Pipe(asyncio.Protocol):
     """The protocol object. ``send`` queues; everything queued in one loop tick is one write."""
 
-    def __init__(self, *, timeout_s: float, max_pending: int) -> None:
+    def __init__(self, *, timeout_s: float, max_pending: int, probation: bool = False) -> None:
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(replyError=from_reply)
         self._timeout = timeout_s
@@ -44,8 +49,13 @@ class Pipe(asyncio.Protocol):
         self._out: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._look_at = 0.0
         self._full = False
+        self._late = 0
+        self._most_late = _LATE_ON_PROBATION if probation else _LATE_AT_MOST
         self.alive = False
+        self.slow = False
+        self.in_time = False
         self.commands_sent = 0
 
     def send(self, packed: bytes, fallback: Words | None = None) -> asyncio.Future[Any]:
@@ -65,7 +75,11 @@ class Pipe(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         self._out.append(packed)
         if self._timer is None:
-            self._timer = self._loop.call_at(pending.deadline, self._sweep)
+            self._look(pending.deadline)
+
+    def _look(self, at: float) -> None:
+        self._look_at = at
+        self._timer = self._loop.call_at(at, self._sweep)
 
     def _flush(self) -> None:
         if self._out and self._transport is not None:
@@ -78,10 +92,14 @@ class Pipe(asyncio.Protocol):
         if not self._pending:
             return
         now = self._loop.time()
+        if now - self._look_at > _HELD_UP_S:
+            # What the server answered meanwhile may wait in the socket: read it before judging.
+            self._look(now + _HELD_UP_S / 4)
+            return
         if now - self._pending[0].deadline > self._timeout * (_STALLED_TIMEOUTS - 1):
             self.drop()
             return
-        following = now + self._timeout
+        following, missed = now + self._timeout, 0
         for pending in self._pending:
             if pending.deadline > now:
                 following = pending.deadline
@@ -89,8 +107,14 @@ class Pipe(asyncio.Protocol):
             if not pending.future.done():
                 late = StoreUnavailable(f"The store did not answer within {self._timeout:g} s.", maybe_applied=True)
                 pending.future.set_exception(late)
+                missed = 1
+        self._late += missed
+        if self._late >= self._most_late:
+            self.slow = True
+            self.drop()
+            return
         # Not sooner than a tenth of the timeout: many deadlines close together are one look.
-        self._timer = self._loop.call_at(max(following, now + self._timeout / 10), self._sweep)
+        self._look(max(following, now + self._timeout / 10))
 
     def drop(self) -> None:
         """Close at once; whatever waits fails."""
@@ -121,6 +145,7 @@ class Pipe(asyncio.Protocol):
                     self._refused(pending, reply)
                 elif not pending.future.done():
                     pending.future.set_result(reply)
+                    self._late, self.in_time = 0, True
         except (hiredis.ProtocolError, IndexError):
             # Bytes that are no reply, or a reply nobody asked for: nothing after it can be trusted.
             self.drop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 from importlib import resources
@@ -19,9 +20,8 @@ class Script:
         object.__setattr__(self, "sha", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
 
 
-def load(package: str, name: str, *, prelude: str | None = None) -> Script:
-    """The script in ``package``'s file ``<name>.lua``, with the functions of ``<prelude>.lua`` in front of it."""
+def load(package: str, name: str, *, prelude: Sequence[str] = ()) -> Script:
+    """The script in ``package``'s file ``<name>.lua``, with the functions of each ``<prelude>.lua`` in front of it."""
     folder = resources.files(package)
-    parts = [f"{prelude}.lua"] if prelude else []
-    source = "\n".join((folder / part).read_text(encoding="utf-8") for part in (*parts, f"{name}.lua"))
-    return Script(name, source)
+    parts = [*(f"{part}.lua" for part in prelude), f"{name}.lua"]
+    return Script(name, "\n".join((folder / part).read_text(encoding="utf-8") for part in parts))

@@ -45,12 +45,14 @@ def bounded(record: Mapping[str, Any], limit: int = RECORD_BYTES) -> msgspec.Raw
     return msgspec.Raw(shortened if len(shortened) <= limit else _encode({"truncated": len(whole)}))
 
 
-def facts_of(request: AdmissionRequest, facts: Mapping[str, Any]) -> bytes:
+def facts_of(request: AdmissionRequest | Lease, facts: Mapping[str, Any]) -> bytes:
     """What a lease holds for the entry that is made should its worker die."""
     named = {name: clip(facts[name], length) for name, length in _TEXTS.items() if name in facts}
     who: dict[str, Any] = {"key_id": request.key_id, "org_id": request.org_id, "request_id": request.request_id}
     if request.user_id is not None:
         who["user_id"] = request.user_id
+    if request.token_id is not None:
+        who["token_id"] = request.token_id
     encoded = _encode({**facts, **named, **who})
     if len(encoded) > FACTS_BYTES:
         raise ValueError(f"a lease's facts are {len(encoded)} bytes; at most {FACTS_BYTES} fit")
@@ -60,7 +62,19 @@ def facts_of(request: AdmissionRequest, facts: Mapping[str, Any]) -> bytes:
 def entry_of(lease: Lease, settlement: Settlement, *, counted: bool) -> bytes:
     """One attempt's ledger entry. ``counted``: it is the one attempt of its request that counts as the call."""
     facts = lease.facts
-    who = {"user_id": lease.user_id} if lease.user_id is not None else {}
+    given = {
+        "user_id": lease.user_id,
+        "token_id": lease.token_id,
+        "alias": clip(settlement.alias, 128),
+        "parent_id": settlement.parent_id,
+    }
+    who: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if lease.bounded:
+        who["bounded"] = True
+    if settlement.own_credential:
+        who["own_credential"] = True
+    if settlement.saved_micros:
+        who["saved_micros"] = settlement.saved_micros
     return _encode(
         {
             **who,
@@ -73,6 +87,7 @@ def entry_of(lease: Lease, settlement: Settlement, *, counted: bool) -> bytes:
             "provider": clip(settlement.provider, 64),
             "persona_id": clip(facts.get("persona_id"), 128),
             "subject_id": clip(facts.get("subject_id"), 128),
+            "stream": settlement.stream,
             "status": settlement.status,
             "outcome": clip(settlement.outcome, 64),
             "usage_source": settlement.usage_source,

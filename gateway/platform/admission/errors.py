@@ -1,22 +1,36 @@
 """Why a request is not let in.
 
-RateLimited          429 rate_limited      too many requests now (retry_after, extra.limit)
-QuotaExceeded        402 quota_exceeded    the month's calls are used up (extra.quota)
-DuplicateRequest     409 duplicate_request the request id has an open lease already
-StoreUnavailable     503 store_unavailable from gateway.core.valkey: nothing was decided
+RateLimited          429 rate_limited, token_rate_limited, concurrency_limited   (retry_after, extra.limit: which one)
+OverBudget           402 quota_exceeded, budget_exceeded, memory_operations_exceeded   (extra.limit; extra.quota too)
+BudgetUnknown        503 budget_unknown      the store was emptied; what was spent is being put back
+DuplicateRequest     409 duplicate_request   the request id has, or had, a lease already
+StoreUnavailable     503 store_unavailable   from gateway.core.valkey: nothing was decided
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from gateway.core import errors
+
+if TYPE_CHECKING:
+    from gateway.platform.admission.limits import LimitState
 
 
 class RateLimited(errors.RateLimited):
-    """``extra``: ``limit {scope, limit, window_s, remaining, reset_s}`` and ``quota``, for the answer's headers."""
+    """``states``: every limit as it stands, for the answer's headers."""
+
+    states: Sequence[LimitState] = ()
 
 
-class QuotaExceeded(errors.PaymentRequired):
-    default_code = "quota_exceeded"
+class OverBudget(errors.PaymentRequired):
+    states: Sequence[LimitState] = ()
+
+
+class BudgetUnknown(errors.Unavailable):
+    default_code = "budget_unknown"
+    states: Sequence[LimitState] = ()
 
 
 class DuplicateRequest(errors.Conflict):

@@ -1,4 +1,5 @@
-"""Admission as the surfaces and the engine use it: one process-wide store, limits taken from the caller's organization.
+"""Admission as the surfaces and the engine use it: one process-wide store, limits taken from the caller and their
+organization.
 
 The only door to ``services`` for a request. What the answer's ``RateLimit-*`` headers and the decision record say
 about limits is written here, once, for every surface.
@@ -6,86 +7,145 @@ about limits is written here, once, for every surface.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-
-from gateway.core import clock
 from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError, Unavailable
-from gateway.core.valkey import Valkey, connection
-from gateway.platform.admission import services
+from gateway.platform.admission import bounded, rules, services
+from gateway.platform.admission.limits import Applied, Kind, Level, Limit, LimitState, applied, rate_alone, tightest
+from gateway.platform.admission.process import close as _close_store
+from gateway.platform.admission.process import store
+from gateway.platform.admission.trail import last_failed_call, note_failed_call, note_reads, note_refusal
 from gateway.platform.admission.types import (
     Admission,
     AdmissionRequest,
     Lease,
     LeaseDraft,
-    LimitsView,
-    Note,
+    LimitsState,
     RateLimit,
     Settlement,
-    Tried,
 )
-from gateway.platform.flags import catalogue
 from tenants import plans
 from tenants.directory import EPOCH_KEY
-from tenants.types import Organization, Principal
+from tenants.types import Principal
+
+__all__ = [
+    "ACCOUNT_RATE", "admit_account", "admit_rate", "admit_stranger", "background_loops", "budget_left", "close",
+    "count_memory_operations", "last_failed_call", "limits_view", "lookup", "note_failed_call", "note_reads",
+    "note_refusal", "open_lease", "preview", "read_epoch", "settle", "show_limits", "store",
+]  # fmt: skip
 
 # Of one person for what calls no model: their own affairs, and looking at their organizations. A page of the console
 # is half a dozen calls and goes on asking while it is open; that must not use up what the programs may ask.
 ACCOUNT_RATE = RateLimit(600, 60)
-# What was worked out for each organization as the directory holds it now; another object means that something changed.
-_limits: dict[UUID, tuple[Organization, RateLimit, int | None]] = {}
-_store: tuple[asyncio.AbstractEventLoop, Valkey] | None = None
-
-
-def store() -> Valkey:
-    """This event loop's connection to the store."""
-    global _store
-    loop = asyncio.get_running_loop()
-    if _store is None or _store[0] is not loop:
-        _store = loop, connection(settings.IKIRO_REDIS_URL)
-    return _store[1]
+# What the organization's month has cost, beside its limits.
+_SPENT = Limit("spent", Level.ORGANIZATION, Kind.BUDGET, None, "month")
 
 
 async def admit_rate(call: Call) -> None:
-    """Let a request pass that calls no model: it counts toward the request rate and nothing else; a person's toward
+    """Let a request pass that calls no model: it counts toward the request rates and nothing else; a person's toward
     their own."""
     principal: Principal = call.principal
     if (user_id := principal.user_id) is not None:
         call.admission = await _let_in(call, _of_person(call, user_id, ACCOUNT_RATE))
     else:
-        call.admission = await _admit(call, counts_as_call=False, lease=None)
+        call.admission = await _let_in(call, _request(call, rules.rates_of(principal)))
 
 
-async def open_lease(call: Call, *, estimate_micros: int, facts: Mapping[str, Any]) -> Lease:
-    """Let a request pass that will call a model, and hold ``estimate_micros`` for it until it settles or its lease
-    runs out."""
-    draft = LeaseDraft(estimate_micros=estimate_micros, facts=facts)
-    call.admission = await _admit(call, counts_as_call=True, lease=draft)
+async def open_lease(
+    call: Call, *, estimate_micros: int, tokens: int, subject_id: str | None, facts: Mapping[str, Any]
+) -> Lease:
+    """Let a request pass that will call a model, and hold ``estimate_micros`` and ``tokens`` (both upper bounds) for it
+    until it settles or its lease runs out. Raises RateLimited, OverBudget or Unavailable; then nothing is held."""
+    draft = LeaseDraft(estimate_micros=estimate_micros, facts=facts, tokens=tokens)
+    call.admission = await _let_in(call, _request(call, rules.of(call.principal, subject_id), draft))
     lease: Lease = call.admission.lease
     return lease
 
 
-async def settle(lease: Lease, settlement: Settlement) -> None:
-    """Close a lease with what really happened; safe to call twice, and while the store is away (then it is
-    journaled)."""
-    await services.settle(store(), lease, settlement)
+async def settle(lease: Lease, settlement: Settlement, earlier: Sequence[Settlement] = ()) -> None:
+    """Close a lease with what really happened, ``earlier`` attempts before the last one included; safe to call twice,
+    and while the store is away (then it is journaled)."""
+    await services.settle(store(), lease, settlement, earlier=earlier)
+    bounded.settled(lease, settlement.charged_micros + sum(attempt.charged_micros for attempt in earlier))
 
 
-async def _admit(call: Call, *, counts_as_call: bool, lease: LeaseDraft | None) -> Admission:
+async def budget_left(call: Call, *, subject_id: str | None) -> int | None:
+    """The micro-dollars that the hard budgets over this caller leave now; None without a hard budget. Asks the store
+    only where there is one; raises BudgetUnknown while what was spent is not known."""
+    whole = rules.of(call.principal, subject_id)
+    if not whole.guards_money:
+        return None
+    try:
+        view = await services.look(store(), _request(call, whole))
+    except Unavailable:
+        return bounded.money_left(call.principal)
+    return min(max(0, state.left) for state in view.states if state.limit.guards_money)
+
+
+async def preview(call: Call, *, estimate_micros: int, tokens: int, subject_id: str | None) -> list[dict[str, Any]]:
+    """What every limit would say to this call now: its facts with ``verdict`` ``ok``, ``refused``, ``unknown`` or
+    ``would_refuse`` (a limit that only reports). Changes nothing."""
+    draft = LeaseDraft(estimate_micros=estimate_micros, tokens=tokens)
+    view = await services.look(store(), _request(call, rules.of(call.principal, subject_id), draft))
+    return [{**state.facts(), "verdict": _verdict(state)} for state in view.states]
+
+
+def _verdict(state: LimitState) -> str:
+    if not state.refuses:
+        return "ok"
+    if state.limit.reports:
+        return "would_refuse"
+    return "unknown" if state.unknown else "refused"
+
+
+async def limits_view(call: Call, *, of: Principal | None = None, subject_id: str | None = None) -> LimitsState:
+    """Every limit over the caller (or ``of`` another one of the same organization) as it stands, without using any of
+    it."""
+    whole = rules.of(of or call.principal, subject_id)
+    view = await services.look(store(), _request(call, applied([*whole.limits, _SPENT], whole.holders.split(","))))
+    return replace(view, states=view.states[:-1], spent_micros=view.states[-1].used)
+
+
+async def count_memory_operations(call: Call, operations: int, *, subject_id: str | None = None) -> None:
+    """Count memory writes or explicit recalls; beyond the plan they are billed, or refused with 402
+    ``memory_operations_exceeded`` where the plan sells none or the organization wants it so."""
     principal: Principal = call.principal
-    rate, quota = limits_of(principal)
-    key = principal.key
-    request = AdmissionRequest(
-        principal.ref.id, call.request_id, key.id if key is not None else None, rate, quota, counts_as_call, lease,
-        None if key is not None else principal.user_id,
+    organization = principal.organization
+    key_id = principal.key_id
+    who = {
+        "request_id": call.request_id,
+        "key_id": key_id,
+        "user_id": None if key_id else principal.user_id,
+        "subject_id": subject_id,
+    }
+    included, price = plans.limits(organization).memory_operations, plans.memory_overage_micros(organization)
+    try:
+        await services.count_memory(
+            store(),
+            organization.ref.id,
+            operations,
+            included=included,
+            overage_micros=price,
+            who=who,
+            holders=rules.of(principal, subject_id).holders,
+        )
+    except GatewayError as error:
+        call.decided("memory_operations", "refused", code=error.code, **error.extra)
+        raise
+
+
+def _request(call: Call, whole: Applied, draft: LeaseDraft | None = None) -> AdmissionRequest:
+    principal: Principal = call.principal
+    key, token = principal.key, principal.token
+    return AdmissionRequest(
+        principal.ref.id, call.request_id, key.id if key is not None else None, whole, draft is not None, draft,
+        None if key is not None else principal.user_id, token_id=token.id if token is not None else None,
     )  # fmt: skip
-    return await _let_in(call, request)
 
 
 async def admit_account(call: Call, rate: RateLimit = ACCOUNT_RATE) -> None:
@@ -94,107 +154,64 @@ async def admit_account(call: Call, rate: RateLimit = ACCOUNT_RATE) -> None:
 
 
 def _of_person(call: Call, user_id: UUID, rate: RateLimit) -> AdmissionRequest:
-    return AdmissionRequest(user_id, call.request_id, None, rate, None, False, user_id=user_id, scope="account")
+    alone = rate_alone(rate, "account")
+    return AdmissionRequest(
+        user_id, call.request_id, None, alone, counts_as_call=False, user_id=user_id, scope="account"
+    )
 
 
 async def admit_stranger(call: Call, scope: str, who: str, rate: RateLimit) -> None:
     """Let a request pass that nobody answers for yet: ``scope`` (address, session, …) and ``who`` it is name its
-    limit."""
+    limit. Without the store strangers wait."""
     bucket = UUID(bytes=hashlib.sha256(f"{scope}:{who}".encode()).digest()[:16])
-    await _let_in(call, AdmissionRequest(bucket, call.request_id, None, rate, None, False, scope=scope))
+    request = AdmissionRequest(
+        bucket, call.request_id, None, rate_alone(rate, scope), counts_as_call=False, scope=scope
+    )
+    await _let_in(call, request, known=False)
 
 
-async def _let_in(call: Call, request: AdmissionRequest) -> Admission:
+async def _let_in(call: Call, request: AdmissionRequest, *, known: bool = True) -> Admission:
     try:
-        admission = await services.admit(store(), request)
+        admission = await (bounded.admit(store(), request) if known else services.admit(store(), request))
     except GatewayError as error:
-        limit = error.extra.get("limit")
-        if limit:
-            _headers(call, limit["limit"], limit["remaining"], limit["reset_s"])
+        _headers(call, getattr(error, "states", ()), error)
         call.decided("limits", "refused", code=error.code, **error.extra)
         raise
-    _headers(call, admission.rate_limit, admission.rate_remaining, admission.rate_reset_s)
-    call.decided("limits", "ok", **admission.facts)
+    _headers(call, admission.states)
+    lease = admission.lease
+    verdict = "degraded" if lease is not None and lease.bounded else "ok"
+    call.decided("limits", verdict, **admission.facts)
     return admission
 
 
-def limits_of(principal: Principal) -> tuple[RateLimit, int | None]:
-    """The request rate and the monthly calls of the caller's organization."""
-    organization = principal.organization
-    known = _limits.get(organization.ref.id)
-    if known is None or known[0] is not organization:
-        limits = plans.limits(organization)
-        rate = RateLimit(limits.rate, limits.rate_window_s)
-        known = _limits[organization.ref.id] = organization, rate, catalogue.monthly_calls(organization)
-    return known[1], known[2]
+def _headers(call: Call, states: Sequence[LimitState], error: GatewayError | None = None) -> None:
+    """``RateLimit-*``: the limit that refused where waiting helps, else the request rate with the least left."""
+    shown = tightest(states)
+    if error is not None and error.http_status == 429 and "limit" in error.extra:
+        refused = error.extra["limit"]
+        shown = next((state for state in states if state.limit.id == refused["id"] and state.refuses), shown)
+    if shown is not None:
+        _show(call, shown.limit.limit or 0, shown.left, shown.reset_s)
 
 
-def _headers(call: Call, limit: int, remaining: int, reset_s: float) -> None:
+def _show(call: Call, limit: int, remaining: int, reset_s: float) -> None:
     call.headers["RateLimit-Limit"] = str(limit)
     call.headers["RateLimit-Remaining"] = str(max(0, remaining))
     call.headers["RateLimit-Reset"] = str(max(0, round(reset_s)))
 
 
-async def limits_now(call: Call) -> LimitsView:
-    """What is left at this moment, without using any of it."""
-    rate, quota = limits_of(call.principal)
-    return await services.usage_now(store(), call.principal.ref.id, rate=rate, quota=quota)
-
-
 async def show_limits(call: Call) -> None:
     """Give a refusal that admission never came to see its ``RateLimit-*`` headers, without using any of it."""
     try:
-        now = await limits_now(call)
+        view = await services.look(store(), _request(call, rules.rates_of(call.principal)))
     except Unavailable:
         return  # the refusal stands by itself; what is left cannot be known at the moment
-    _headers(call, now.rate_limit, now.rate_remaining, now.rate_reset_s)
+    _headers(call, view.states)
 
 
 async def lookup(org_id: UUID, request_id: UUID) -> dict[str, Any] | None:
     """A request that is open, or settled but not yet in the ledger."""
     return await services.lookup(store(), org_id, request_id)
-
-
-async def note_reads(call: Call) -> None:
-    """Send the call's reads of memory and content to the audit, by way of the usage stream."""
-    principal: Principal = call.principal
-    for read in call.reads:
-        data = {**read, "actor": str(principal.actor), "request_id": str(call.request_id)}
-        await services.note(store(), _note(principal, "read", surface=call.surface, data=data))
-
-
-async def note_refusal(call: Call, error: GatewayError, *, of: Principal | None = None) -> None:
-    """Count a refusal of a known caller (``of`` where the call has none); written once per caller, reason and minute. A
-    store that is away loses no more than the count."""
-    principal: Principal | None = of or call.principal
-    if principal is None or error.http_status >= 500:
-        return
-    try:
-        await services.note(store(), _note(principal, "refusal", surface=call.surface, reason=error.code))
-    except Unavailable:
-        call.decided("trail", "degraded", code="store_unavailable")
-
-
-def _note(principal: Principal, kind: str, **facts: Any) -> Note:
-    key_id = principal.key_id
-    return Note(principal.ref.id, kind, key_id, **facts, user_id=None if key_id else principal.user_id)
-
-
-async def note_failed_call(call: Call, error: GatewayError, *, of: Principal | None = None) -> None:
-    """Remember the last call of an organization that did not work, for whoever waits for its first that does."""
-    principal: Principal | None = of or call.principal
-    if principal is None:
-        return
-    tried = Tried(call.request_id, error.http_status, error.code, error.detail[:500], clock.micros() // 1000)
-    try:
-        await services.tried(store(), principal.ref.id, tried)
-    except Unavailable:
-        call.decided("trail", "degraded", code="store_unavailable")
-
-
-async def last_failed_call(org_id: UUID) -> Tried | None:
-    """The last call that did not work, None when there was none for a week."""
-    return await services.last_tried(store(), org_id)
 
 
 async def read_epoch() -> int:
@@ -203,15 +220,16 @@ async def read_epoch() -> int:
 
 
 def background_loops() -> dict[str, Callable[[], Awaitable[None]]]:
-    """What a web process must keep running for its leases: renewal, and the replay of journaled settlements."""
+    """What a web process must keep running for its leases: renewal, what it has in hand for when the store is away, and
+    the replay of journaled settlements."""
     return {
         "lease-keeper": lambda: services.keeper().run(store()),
+        "allowances": lambda: bounded.allowances().run(store()),
         "journal-replay": lambda: services.replayer().run(store()),
     }
 
 
 async def close() -> None:
-    """Close the connection at shutdown."""
-    global _store
-    await store().close()
-    _store = None
+    """Give back what is in hand and close the connection at shutdown."""
+    await bounded.allowances().give_back(store())
+    await _close_store()

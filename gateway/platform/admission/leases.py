@@ -12,12 +12,16 @@ from django.conf import settings
 
 from gateway.core.errors import Unavailable
 from gateway.core.valkey import Valkey, shard_of
+from gateway.platform.admission import entries
 from gateway.platform.admission.keys import of_org
-from gateway.platform.admission.scripts import RENEW
+from gateway.platform.admission.scripts import RENEW, REOPEN
 from gateway.platform.admission.types import Lease
 
 log = structlog.get_logger(__name__)
 
+# How soon a worker notices that the store lost its leases; the re-seeding waits longer than this before hard budgets
+# are decided again.
+_EVERY_S = 1.0
 _AGAIN_S = 0.5
 
 
@@ -27,7 +31,8 @@ def lease_ttl_s() -> float:
 
 
 async def renew(store: Valkey, leases: Iterable[Lease]) -> int:
-    """Move the expiry of every lease, one command per shard. Returns how many are still open."""
+    """Move the expiry of every lease, one command per shard; one that the store lost with all else it had is opened
+    again. Returns how many are open."""
     by_shard: defaultdict[int, list[Lease]] = defaultdict(list)
     for lease in leases:
         by_shard[shard_of(lease.org_id)].append(lease)
@@ -37,22 +42,41 @@ async def renew(store: Valkey, leases: Iterable[Lease]) -> int:
     replies = [
         store.submit_script(
             RENEW,
-            (of_org(group[0].org_id).leases,),
+            (of_org(group[0].org_id).base,),
             [word for lease in group for word in (str(lease.request_id), int(lease.ttl_s * 1000))],
         )
         for group in by_shard.values()
     ]
-    return sum(await asyncio.gather(*replies))
+    gone = {UUID(name.decode()) for reply in await asyncio.gather(*replies) for name in reply}
+    lost = [lease for group in by_shard.values() for lease in group if lease.request_id in gone]
+    opened = await asyncio.gather(*(store.script(REOPEN, *reopening(lease, only_after_loss=True)) for lease in lost))
+    known = sum(len(group) for group in by_shard.values())
+    return known - len(lost) + sum(int(one) for one in opened)
+
+
+def reopening(lease: Lease, *, only_after_loss: bool) -> tuple[list[str], list[str]]:
+    """Keys and arguments of the script that opens a lease the store does not know."""
+    held = "|".join((
+        "lease", lease.month, lease.day, str(lease.opened_at_ms), str(int(lease.counts_as_call)),
+        str(lease.estimate_micros), str(lease.tokens), str(lease.org_id), lease.holders, "",
+        entries.facts_of(lease, lease.facts).decode(),
+    ))  # fmt: skip
+    again = "1" if only_after_loss else "0"
+    return [of_org(lease.org_id).base], [str(lease.request_id), str(int(lease.ttl_s * 1000)), held, again]
 
 
 class LeaseKeeper:
-    """The worker's open leases. ``admit`` holds, ``settle`` releases, ``run`` renews them thrice in their life."""
+    """The worker's open leases. ``admit`` holds, ``settle`` releases, ``run`` renews them every second or thrice in
+    their life, whichever is sooner."""
 
     def __init__(self) -> None:
         self._open: dict[UUID, Lease] = {}
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def leases(self) -> Iterable[Lease]:
+        return self._open.values()
 
     def hold(self, lease: Lease) -> None:
         self._open[lease.request_id] = lease
@@ -70,7 +94,7 @@ class LeaseKeeper:
             except Unavailable as error:
                 log.debug("leases.store_away", open=len(open_now), error=error.detail)
                 pause = min(_AGAIN_S, pause)
-            await asyncio.sleep(min(pause, lease_ttl_s() / 3))
+            await asyncio.sleep(min(pause, lease_ttl_s() / 3, _EVERY_S))
 
 
 _keeper = LeaseKeeper()

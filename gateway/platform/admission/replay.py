@@ -42,8 +42,13 @@ class JournalReplayer:
     async def replay(self, store: Valkey) -> int:
         """Raises StoreUnavailable with everything unsent still on disk."""
         self._journal.flush()
+        left_behind = self._left_behind()
+        if self._journal.size or left_behind:
+            # A script that the server does not know would be sent again behind the lines after it.
+            for script in BY_NAME.values():
+                await store.execute("SCRIPT", "LOAD", script.source)
         sent = await self._replay_own(store) if self._journal.size else 0
-        for path in self._left_behind():
+        for path in left_behind:
             sent += await self._adopt(store, path)
         if sent:
             log.info("journal.replayed", lines=sent)

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from gateway.platform.admission.limits import Applied, LimitState
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,77 +29,80 @@ class RateLimit:
 class LeaseDraft:
     """What to hold while the request is worked on.
 
-    ``estimate_micros`` is the upper bound charged when the worker dies. ``facts`` are small JSON values that make the
-    entry then: surface, model, provider, key_id, persona_id, subject_id, prompt_tokens, completion_tokens,
-    price_version, provider_cost_micros, markup_micros. ``expires_in_s`` None: IKIRO_LEASE_TTL_S; the keeper renews in
-    time what is given no less.
+    ``estimate_micros`` is the upper bound charged when the worker dies; ``tokens`` the upper bound of prompt and answer
+    together, for limits on tokens. ``facts`` are small JSON values that make the entry then: surface, model, provider,
+    key_id, persona_id, subject_id, prompt_tokens, completion_tokens, price_version, provider_cost_micros,
+    markup_micros. ``expires_in_s`` None: IKIRO_LEASE_TTL_S; the keeper renews in time what is given no less.
     """
 
     expires_in_s: float | None = None
     estimate_micros: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """One request of one organization, by one of its keys or people. ``quota`` is calls per UTC month, None for
-    unlimited. With another ``scope`` than ``organization``, ``org_id`` is whatever that limit belongs to."""
+    """One request of one organization, by one of its keys, their tokens, or people, under the limits that apply to it.
+    With another ``scope`` than ``organization``, ``org_id`` is whatever those limits belong to."""
 
     org_id: UUID
     request_id: UUID
     key_id: UUID | None
-    rate: RateLimit
-    quota: int | None
+    applied: Applied
     counts_as_call: bool
     lease: LeaseDraft | None = None
     user_id: UUID | None = None
     scope: str = "organization"
+    token_id: UUID | None = None
+
+    @property
+    def caller(self) -> UUID | None:
+        """Whose it is: the key or the person."""
+        return self.key_id or self.user_id
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """An open lease. ``month`` (YYYYMM, the store's) is where its call and its money count, whenever it is settled."""
+    """An open lease. ``month`` and ``day`` (YYYYMM, YYYYMMDD, the store's) are where its call and its money count for
+    all ``holders``, whenever it is settled. A ``bounded`` one was granted while the store was away."""
 
     org_id: UUID
     request_id: UUID
     key_id: UUID | None
     month: str
+    day: str
     opened_at_ms: int
     ttl_s: float
     counts_as_call: bool
     estimate_micros: int
     facts: Mapping[str, Any]
+    holders: str
+    tokens: int = 0
     user_id: UUID | None = None
+    token_id: UUID | None = None
+    bounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """An admitted request and what is left. ``facts`` is the decision record's line about limits."""
+    """An admitted request, and every limit that it passed as it stands now. ``facts`` is the decision record's line
+    about limits."""
 
-    allowed: bool
-    rate_limit: int
-    rate_remaining: int
-    rate_reset_s: float
-    quota_limit: int | None
-    quota_used: int
-    quota_reset_at: datetime
+    states: tuple[LimitState, ...]
     lease: Lease | None
     facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class LimitsView:
-    """``usage_now``: what an admission would find at this moment."""
+class LimitsState:
+    """What an admission would find at this moment, the store's. ``spent_micros`` is the organization's in the month."""
 
-    rate_limit: int
-    rate_window_s: int
-    rate_remaining: int
-    rate_reset_s: float
-    quota_limit: int | None
-    quota_used: int
-    quota_reset_at: datetime
-    spent_micros: int
+    states: tuple[LimitState, ...]
+    now: datetime
     month: str
+    day: str
+    spent_micros: int = 0
 
 
 class UsageSource(StrEnum):
@@ -124,7 +130,9 @@ class Settlement:
 
     ``status`` is the HTTP status answered, ``outcome`` a short code (``ok``, ``cancelled``, ``upstream_error``, …).
     ``record`` is the decision record; above 16 KB its largest parts are replaced by a mark. ``counts_as_call`` False
-    gives a counted call back to the quota.
+    gives a counted call back to the quota. ``saved_micros`` is what an answer from a cache would have cost; ``alias``
+    and ``parent_id`` (the call that this one replays) are None where there is none. ``own_credential``: the
+    organization pays the provider itself.
     """
 
     status: int
@@ -145,6 +153,11 @@ class Settlement:
     latency_ms: int = 0
     ttft_ms: int | None = None
     counts_as_call: bool = True
+    alias: str | None = None
+    stream: bool = False
+    saved_micros: int = 0
+    parent_id: UUID | None = None
+    own_credential: bool = False
     record: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

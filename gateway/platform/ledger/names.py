@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+import hashlib
 
-from gateway.core.valkey import prefix, shard_of
+from gateway.core.valkey import prefix
 
-# Set once the month's counters were put back after an empty start of the store.
-SEEDED = "adm:seeded"
+
+def seeded(shard: int) -> str:
+    """``ready|seeded`` (ms): from when on a shard's counters can be believed, and when they were put back after the
+    store was emptied. Missing: they cannot."""
+    return f"{prefix(shard)}seeded"
 
 
 def usage_stream(shard: int) -> str:
@@ -20,6 +23,13 @@ def dead_stream(shard: int) -> str:
     return f"{prefix(shard)}dead"
 
 
-def month_key(org_id: UUID, month: str) -> str:
-    """An organization's counters of the UTC month ``YYYYMM``."""
-    return f"{prefix(shard_of(org_id))}month:{org_id}:{month}"
+def use_key(shard: int, org_id: object, holder: str, window: str) -> str:
+    """What a holder of an organization used in a window: the organization ``o``, a key ``k<id>``, a person ``u<id>``, a
+    subject ``s<hash>``; in the UTC month ``YYYYMM`` or day ``YYYYMMDD``. A hash: calls, spend, held, seed_calls,
+    seed_spend, memory_ops, seed_memory_ops."""
+    return f"{prefix(shard)}use:{org_id}:{holder}:{window}"
+
+
+def subject_holder(subject_id: str) -> str:
+    """A subject's name is any text of the caller's, so the store knows it by its hash."""
+    return f"s{hashlib.sha256(subject_id.encode()).hexdigest()[:32]}"

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from gateway.core.valkey import StoreUnavailable, Valkey
 from gateway.platform.admission import selectors, services
-from gateway.platform.admission.errors import DuplicateRequest, QuotaExceeded, RateLimited
+from gateway.platform.admission.errors import DuplicateRequest, OverBudget, RateLimited
 from gateway.platform.admission.keys import of_org
-from gateway.platform.admission.months import month_end
-from gateway.platform.admission.scripts import PEEK
+from gateway.platform.admission.limits import of_calls, tightest, window_end
+from gateway.platform.admission.scripts import ADMIT
 from gateway.platform.admission.types import LeaseDraft, RateLimit
 from tests.platform.support import ACME, GLOBEX, KEY, a_request, a_settlement, run
 
 
 def everything(client: Any) -> dict[bytes, bytes]:
     return {key: client.dump(key) for key in client.keys("*")}
+
+
+def left_of(admission: Any) -> int:
+    return int(tightest(admission.states).left)
+
+
+def used_of(admission: Any) -> int:
+    return int(of_calls(admission.states).used)
+
+
+def month() -> str:
+    return f"{datetime.now(UTC):%Y%m}"
 
 
 def test_admit__room_for_all__opens_the_lease_and_says_what_is_left(url: str, client: Any, desk: Any) -> None:
@@ -33,26 +45,28 @@ def test_admit__room_for_all__opens_the_lease_and_says_what_is_left(url: str, cl
         return admission
 
     admission = run(url, work)
-    assert admission.allowed
-    assert (admission.rate_limit, admission.quota_limit, admission.quota_used) == (10, 5, 2)
-    assert 0 < admission.rate_reset_s <= 60
-    assert admission.quota_reset_at > datetime.now(UTC)
+    nearest, calls = tightest(admission.states), of_calls(admission.states)
+    assert (nearest.limit.limit, calls.limit.limit, calls.used, calls.left) == (10, 5, 2, 3)
+    assert 0 < nearest.reset_s <= 60
     assert admission.lease.request_id == request.request_id
     assert admission.lease.month == f"{datetime.now(UTC):%Y%m}"
-    assert admission.facts["limit"]["remaining"] == admission.rate_remaining
+    assert admission.facts["limit"]["remaining"] == nearest.left
     assert len(desk["keeper"]) == 2
     keys = of_org(ACME)
     assert client.zcard(keys.leases) == client.hlen(keys.lease) == 2
-    assert client.hget(keys.month + admission.lease.month, "calls") == b"2"
-    assert client.ttl(keys.month + admission.lease.month) > 70 * 86400
-    assert 0 < client.pttl(keys.rate) <= 60_000
+    for holder in ("o", f"k{KEY}"):
+        assert client.hget(keys.use(admission.lease.month, holder), "calls") == b"2"
+        assert client.hget(keys.use(admission.lease.day, holder), "held") == b"2400"
+    assert client.ttl(keys.use(admission.lease.month)) > 70 * 86400
+    assert client.ttl(keys.use(admission.lease.day)) > 2 * 86400
+    assert 0 < client.pttl(f"{keys.base}rate:{ACME}:o:plan") <= 60_000
 
 
 def test_admit__over_the_rate__is_429_and_changes_nothing(url: str, client: Any, desk: Any) -> None:
     rate = RateLimit(3, 3600)
 
     async def work(store: Valkey) -> None:
-        left = [(await services.admit(store, a_request(rate=rate), **desk)).rate_remaining for _ in range(3)]
+        left = [left_of(await services.admit(store, a_request(rate=rate), **desk)) for _ in range(3)]
         assert left == [2, 1, 0]
         before = everything(client)
         with pytest.raises(RateLimited) as caught:
@@ -88,27 +102,28 @@ def test_admit__quota_used_up__is_402_and_changes_nothing(url: str, client: Any,
         for _ in range(2):
             await services.admit(store, a_request(quota=2), **desk)
         before = everything(client)
-        with pytest.raises(QuotaExceeded) as caught:
+        with pytest.raises(OverBudget) as caught:
             await services.admit(store, a_request(quota=2), **desk)
         assert everything(client) == before
         assert (caught.value.http_status, caught.value.code) == (402, "quota_exceeded")
         assert caught.value.extra["quota"]["used"] == 2
-        assert (await services.admit(store, a_request(GLOBEX, quota=2), **desk)).quota_used == 1
-        free = a_request(quota=2, counts_as_call=False, lease=None)
+        assert used_of(await services.admit(store, a_request(GLOBEX, quota=2), **desk)) == 1
+        free = a_request(counts_as_call=False, lease=None)
         admission = await services.admit(store, free, **desk)
-        assert (admission.quota_used, admission.lease) == (2, None)
+        assert (used_of(admission), admission.lease) == (2, None)
+        assert client.hget(of_org(ACME).use(month()), "calls") == b"2"
 
     run(url, work)
 
 
 def test_admit__another_month_was_used_up__counts_from_nothing(url: str, client: Any, desk: Any) -> None:
-    client.hset(of_org(ACME).month + "202001", "calls", 99)
+    client.hset(of_org(ACME).use("202001"), "calls", 99)
 
     async def work(store: Valkey) -> int:
-        return (await services.admit(store, a_request(quota=2), **desk)).quota_used
+        return used_of(await services.admit(store, a_request(quota=2), **desk))
 
     assert run(url, work) == 1
-    assert client.hget(of_org(ACME).month + "202001", "calls") == b"99"
+    assert client.hget(of_org(ACME).use("202001"), "calls") == b"99"
 
 
 def test_admit__two_hundred_at_once_for_fifty__lets_in_exactly_fifty(url: str, client: Any, desk: Any) -> None:
@@ -121,7 +136,7 @@ def test_admit__two_hundred_at_once_for_fifty__lets_in_exactly_fifty(url: str, c
     outcomes = run(url, work)
     for half in (outcomes[:200], outcomes[200:]):
         assert sum(not isinstance(outcome, BaseException) for outcome in half) == 50
-        assert sum(isinstance(outcome, QuotaExceeded) for outcome in half) == 150
+        assert sum(isinstance(outcome, OverBudget) for outcome in half) == 150
     assert client.hlen(of_org(ACME).lease) + client.hlen(of_org(GLOBEX).lease) == 100
 
 
@@ -154,7 +169,7 @@ def test_admit__caller_gone_while_waiting__the_lease_and_the_call_are_given_back
     run(url, work)
     keys = of_org(ACME)
     assert client.zcard(keys.leases) == client.hlen(keys.lease) == len(desk["keeper"]) == 0
-    assert client.hget(keys.month + f"{datetime.now(UTC):%Y%m}", "calls") == b"0"
+    assert client.hget(keys.use(month()), "calls") == b"0"
     assert client.xlen(keys.usage) == 0
     assert services.reap(client).leases == 0
 
@@ -181,7 +196,7 @@ def test_admit__store_too_slow__is_503_and_what_it_did_late_is_given_back(
     run(url, work, timeout_s=0.2)
     keys = of_org(ACME)
     assert client.hlen(keys.lease) == 1
-    assert client.hget(keys.month + f"{datetime.now(UTC):%Y%m}", "calls") == b"1"
+    assert client.hget(keys.use(month()), "calls") == b"1"
 
 
 @pytest.mark.outage
@@ -200,7 +215,7 @@ def test_admit__store_away__is_503_at_once_and_leaves_no_journal(url: str, stack
     run(url, work)
 
 
-def test_usage_now__after_two_calls_and_a_settlement__shows_them_and_changes_nothing(
+def test_look__after_two_calls_and_a_settlement__shows_them_and_changes_nothing(
     url: str, client: Any, desk: Any
 ) -> None:
     rate = RateLimit(10, 600)
@@ -210,12 +225,12 @@ def test_usage_now__after_two_calls_and_a_settlement__shows_them_and_changes_not
         await services.admit(store, a_request(rate=rate), **desk)
         await services.settle(store, admission.lease, a_settlement(), **desk)
         before = everything(client)
-        view = await selectors.usage_now(store, ACME, rate=rate, quota=100)
+        view = await services.look(store, a_request(rate=rate, quota=100))
         assert everything(client) == before
-        assert (view.rate_remaining, view.quota_used, view.quota_limit, view.spent_micros) == (8, 2, 100, 1200)
-        assert view.quota_reset_at == month_end(view.month)
-        other = await selectors.usage_now(store, GLOBEX, rate=rate, quota=None)
-        assert (other.rate_remaining, other.quota_used, other.spent_micros) == (10, 0, 0)
+        assert (left_of(view), used_of(view), of_calls(view.states).limit.limit) == (8, 2, 100)
+        assert window_end("month", view.now) > view.now
+        other = await services.look(store, a_request(GLOBEX, rate=rate))
+        assert (left_of(other), used_of(other)) == (10, 0)
 
     run(url, work)
 
@@ -240,16 +255,19 @@ def test_lookup__open_then_settled_then_foreign__finds_only_ones_own(url: str, d
     run(url, work)
 
 
-def test_month_of__every_first_and_last_second_for_sixty_years__names_the_utc_month(url: str, client: Any) -> None:
-    source = PEEK.source.split("-- What admit would find")[0] + "return month_of(tonumber(ARGV[1]))"
+def test_calendar__first_and_last_second_of_every_month_for_sixty_years__names_the_utc_day(
+    url: str, client: Any
+) -> None:
+    source = ADMIT.source.split("-- Lua would write")[0] + "return { calendar(tonumber(ARGV[1])) }"
     for year in range(2020, 2081):
-        for month in range(1, 13):
-            first = int(datetime(year, month, 1, tzinfo=UTC).timestamp())
-            assert client.eval(source, 0, first) == f"{year}{month:02d}".encode()
-            before = datetime.fromtimestamp(first - 1, UTC)
-            assert client.eval(source, 0, first - 1) == f"{before:%Y%m}".encode()
-    assert month_end("202412") == datetime(2025, 1, 1, tzinfo=UTC)
-    assert month_end("202501") == datetime(2025, 2, 1, tzinfo=UTC)
+        for number in range(1, 13):
+            first = datetime(year, number, 1, tzinfo=UTC)
+            for moment in (first, first - timedelta(seconds=1), first + timedelta(days=13)):
+                named = [f"{moment:%Y%m}".encode(), f"{moment:%Y%m%d}".encode()]
+                assert client.eval(source, 0, int(moment.timestamp())) == named
+    assert window_end("month", datetime(2024, 12, 31, 23, tzinfo=UTC)) == datetime(2025, 1, 1, tzinfo=UTC)
+    assert window_end("month", datetime(2025, 1, 31, tzinfo=UTC)) == datetime(2025, 2, 1, tzinfo=UTC)
+    assert window_end("day", datetime(2024, 12, 31, 23, tzinfo=UTC)) == datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def test_admit__facts_that_are_too_large__is_an_error_before_anything_is_sent(url: str, desk: Any) -> None:

@@ -28,7 +28,7 @@ def entries(client: Any, org: Any = ACME) -> list[tuple[str, dict[str, Any]]]:
 
 
 def spend(client: Any, org: Any = ACME) -> int:
-    return int(client.hget(of_org(org).month + MONTH, "spend") or 0)
+    return int(client.hget(of_org(org).use(MONTH), "spend") or 0)
 
 
 def test_settle__open_lease__closes_it_counts_and_appends_one_entry(url: str, client: Any, desk: Any) -> None:
@@ -98,7 +98,7 @@ def test_settle__call_not_to_be_counted__is_given_back_to_the_quota(url: str, cl
         await services.settle(store, lease, a_settlement(status=502, counts_as_call=False), **desk)
 
     run(url, work)
-    assert client.hget(of_org(ACME).month + MONTH, "calls") == b"0"
+    assert client.hget(of_org(ACME).use(MONTH), "calls") == b"0"
     assert entries(client)[0][1]["calls"] == 0
 
 

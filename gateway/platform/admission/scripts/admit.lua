@@ -1,55 +1,172 @@
--- One decision, all or nothing: when anything refuses, nothing is written.
--- KEYS: 1 the rate's tat, 2 month prefix (…:month:<org>:), 3 expiries of leases, 4 facts of leases
--- ARGV: 1 request id, 2 limit, 3 window us, 4 calls quota ('' = unlimited), 5 counts as a call (0/1),
---       6 lease ttl ms (0 = no lease), 7 estimate micros, 8 org id, 9 facts (JSON)
--- Returns: code (0 admitted, 1 rate, 2 quota, 3 the request has a lease already), remaining, ms until the bucket is full,
---          ms until a retry can pass, calls used, now ms, month
-local limit, window_us = tonumber(ARGV[2]), tonumber(ARGV[3])
-local counts = ARGV[5] == '1'
-local ttl_ms = tonumber(ARGV[6])
+-- One decision over every limit of a caller, all or nothing: when anything refuses, nothing is written.
+-- KEYS: 1 prefix of the shard
+-- ARGV: 1 'admit', or 'look' to change nothing, 2 request id, 3 counts as a call (0/1), 4 lease ttl ms (0 = no lease),
+--       5 estimate micros, 6 tokens at most, 7 org id, 8 holders (joined by commas), 9 limits (JSON, see below),
+--       10 facts (JSON)
+-- A limit is [kind, holder, id, limit (-1 = none), window (us; month, day or life), only reports (0/1), since ms].
+-- Returns: code, number of the limit that refused, now ms, month, day, then for each limit: would refuse (0/1, 2 = cannot
+--          be known), left, ms until it is whole again, ms until a retry can pass, used, held.
+-- Codes: 0 admitted, 1 a limit refused, 2 the request has, or had, a lease already.
+local base, org, holders = KEYS[1], ARGV[7], ARGV[8]
+local counts, ttl_ms = ARGV[3] == '1', tonumber(ARGV[4])
+local estimate, tokens = tonumber(ARGV[5]), tonumber(ARGV[6])
 local now = clock_us()
 local now_ms = math.floor(now / 1000)
-local month = month_of(now / 1000000)
-local month_key = KEYS[2] .. month
+local month, day = calendar(now / 1000000)
+local windows = { month = month, day = day, life = 'life' }
 
-local step = gcra_step(limit, window_us)
-local burst = step * limit
-local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
-local next_tat = tat + step
-local used = used_calls(month_key)
-
-local function answer(code, left_tat, retry_us)
-  return {
-    code,
-    math.floor((burst - (left_tat - now)) / step),
-    math.ceil((left_tat - now) / 1000),
-    math.ceil(retry_us / 1000),
-    used,
-    now_ms,
-    month,
-  }
+-- GCRA: the tat is the moment (us) at which the bucket is full again. Requests move it by whole steps, so nothing
+-- drifts; tokens by their share of the window.
+local function bucket(limit, cost, burst, per)
+  local key = base .. 'rate:' .. org .. ':' .. limit[2] .. ':' .. limit[3]
+  -- A limit that was lowered meanwhile asks nobody to wait for longer than its own window.
+  local tat = math.min(math.max(tonumber(redis.call('GET', key) or 0), now), now + burst)
+  local after = tat + cost
+  local over = after - now - burst
+  local s = { over > 0 and 1 or 0, 0, 0, over > 0 and math.ceil(over / 1000) or 0, 0, 0 }
+  local function show(at)
+    s[2] = math.floor((burst - (at - now)) / per)
+    s[3] = math.ceil((at - now) / 1000)
+  end
+  show(tat)
+  function s.take()
+    show(after)
+    redis.call('SET', key, whole(after), 'PX', math.max(1, math.ceil((after - now) / 1000)))
+    return cost
+  end
+  return s
 end
 
--- The quota first: a retry cannot help there, so it is the more useful answer when both refuse.
-if counts and ARGV[4] ~= '' and used >= tonumber(ARGV[4]) then
-  return answer(2, tat, 0)
-end
-if next_tat - now > burst then
-  return answer(1, tat, next_tat - now - burst)
-end
--- The last check and the first write in one.
-if ttl_ms > 0 and redis.call('HSETNX', KEYS[4], ARGV[1], table.concat({
-  month, whole(now_ms), counts and '1' or '0', ARGV[7], ARGV[8], ARGV[9],
-}, '|')) == 0 then
-  return answer(3, tat, 0)
+local look = {}
+
+function look.requests(limit)
+  local step = math.max(1, math.floor(limit[5] / limit[4]))
+  return bucket(limit, step, step * limit[4], step)
 end
 
-redis.call('SET', KEYS[1], whole(next_tat), 'PX', math.ceil((next_tat - now) / 1000))
-if counts then
-  count(month_key, 'calls', 1)
-  used = used + 1
+function look.tokens(limit)
+  local per = limit[5] / limit[4]
+  local s = bucket(limit, math.ceil(tokens * per), limit[5], per)
+  local take = s.take
+  function s.take()
+    return 't' .. 'rate:' .. org .. ':' .. limit[2] .. ':' .. limit[3] .. '=' .. whole(take())
+  end
+  return s
+end
+
+function look.concurrency(limit)
+  local name = 'open:' .. org .. ':' .. limit[2] .. ':' .. limit[3]
+  local open = tonumber(redis.call('GET', base .. name) or 0)
+  local s = { open >= limit[4] and 1 or 0, math.max(0, limit[4] - open), 0, 1000, open, 0 }
+  function s.take()
+    s[2], s[5] = limit[4] - open - 1, open + 1
+    redis.call('SET', base .. name, open + 1, 'EX', 86400)
+    return 'c' .. name
+  end
+  return s
+end
+
+-- Calls of a month, or money of a window: what was used, what is held, and whether ``more`` fits on top. What workers
+-- have in hand counts as held, but only up to a tenth of what is left without it: the last of a limit goes to whoever
+-- asks here.
+local function sum(limit, used_field, held_field, lent_field, more)
+  local n = redis.call('HMGET', use_key(base, org, limit[2], windows[limit[5]]),
+    used_field, 'seed_' .. used_field, held_field, lent_field)
+  local used, held = tonumber(n[1] or 0) + tonumber(n[2] or 0), tonumber(n[3] or 0)
+  local s = { 0, 0, 0, 0, used, held }
+  if limit[4] >= 0 then
+    local left = math.max(0, limit[4] - used - held)
+    local lent = math.min(tonumber(n[4] or 0), math.floor(left / 10))
+    s[1] = used + held + lent + more > limit[4] and 1 or 0
+    s[2], s[6] = left - lent, held + lent
+  end
+  return s
+end
+
+function look.calls(limit)
+  local one = counts and 1 or 0
+  local s = sum(limit, 'calls', 'none', 'lent_calls', one)
+  if not counts then s[1] = 0 end
+  function s.take()
+    s[5], s[2] = s[5] + one, math.max(0, s[2] - one)
+  end
+  return s
+end
+
+-- 'ready|seeded' in ms: when this shard's counters can be believed, and when they were last put back. Without it the
+-- store was emptied, and what was spent is not known.
+local mark
+local function unknown(since_ms)
+  if mark == nil then mark = redis.call('GET', base .. 'seeded') end
+  local ready, seeded = tostring(mark):match('^(%d+)|(%d+)$')
+  -- What a token spent is in no roll-up: one from before the loss cannot be believed any more.
+  return not ready or now_ms < tonumber(ready) or (since_ms and since_ms < tonumber(seeded))
+end
+
+function look.budget(limit)
+  local s = sum(limit, 'spend', 'held', 'lent', math.max(estimate, 1))
+  if s[1] == 0 and limit[4] >= 0 and limit[6] == 0 and unknown(limit[7]) then s[1] = 2 end
+  function s.take()
+    s[6], s[2] = s[6] + estimate, math.max(0, s[2] - estimate)
+  end
+  return s
+end
+
+-- Where a retry cannot help, that is the more useful answer; then what cannot be known; then the longest wait.
+local function weight(limit, s)
+  if s[1] == 2 then return 2 end
+  return (limit[1] == 'calls' or limit[1] == 'budget') and 3 or 1
+end
+
+local limits, states = cjson.decode(ARGV[9]), {}
+local refused
+for at, limit in ipairs(limits) do
+  local s = look[limit[1]](limit)
+  states[at] = s
+  if s[1] ~= 0 and limit[6] == 0 then
+    local before = refused and weight(limits[refused], states[refused]) or 0
+    local mine = weight(limit, s)
+    if mine > before or (mine == before and s[4] > states[refused][4]) then refused = at end
+  end
+end
+
+local function answer(code)
+  local reply = { code, refused or 0, now_ms, month, day }
+  for _, s in ipairs(states) do
+    for at = 1, 6 do reply[#reply + 1] = s[at] end
+  end
+  return reply
+end
+
+if refused then
+  return answer(1)
+end
+if ARGV[1] == 'look' then
+  return answer(0)
+end
+if ttl_ms > 0 and (redis.call('HEXISTS', base .. 'lease', ARGV[2]) == 1
+    or redis.call('EXISTS', base .. 'request:' .. ARGV[2]) == 1) then
+  -- Also what was given back before it got here: nobody waits for it any more.
+  return answer(2)
+end
+
+local gates = {}
+for at, limit in ipairs(limits) do
+  -- A limit that only reports counts what it would have let in.
+  if states[at][1] == 0 then
+    local gate = states[at].take()
+    if type(gate) == 'string' then gates[#gates + 1] = gate end
+  end
 end
 if ttl_ms > 0 then
-  redis.call('ZADD', KEYS[3], whole(now_ms + ttl_ms), ARGV[1])
+  local calls = counts and '1' or '0'
+  local lease = table.concat({
+    'lease', month, day, whole(now_ms), calls, ARGV[5], ARGV[6], org, holders, table.concat(gates, ','), ARGV[10],
+  }, '|')
+  redis.call('HSET', base .. 'lease', ARGV[2], lease)
+  redis.call('ZADD', base .. 'leases', whole(now_ms + ttl_ms), ARGV[2])
+  count_lease(base, {
+    kind = 'lease', month = month, day = day, org = org, holders = holders, calls = tonumber(calls), estimate = estimate,
+  }, 1, true)
 end
-return answer(0, next_tat, 0)
+return answer(0)

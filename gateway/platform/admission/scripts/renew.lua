@@ -1,12 +1,14 @@
 -- Move the expiry of leases that are still open; one that was settled or reaped meanwhile stays closed.
--- KEYS: 1 expiries of leases   ARGV: pairs of request id, ttl ms
--- Returns how many were open.
+-- KEYS: 1 prefix of the shard   ARGV: pairs of request id, ttl ms
+-- Returns the ids that are not open.
+local leases = KEYS[1] .. 'leases'
 local now_ms = math.floor(clock_us() / 1000)
-local open = 0
+local gone = {}
 for at = 1, #ARGV, 2 do
-  if redis.call('ZSCORE', KEYS[1], ARGV[at]) then
-    redis.call('ZADD', KEYS[1], whole(now_ms + ARGV[at + 1]), ARGV[at])
-    open = open + 1
+  if redis.call('ZSCORE', leases, ARGV[at]) then
+    redis.call('ZADD', leases, whole(now_ms + ARGV[at + 1]), ARGV[at])
+  else
+    gone[#gone + 1] = ARGV[at]
   end
 end
-return open
+return gone

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gateway.platform.admission.leases import keeper, renew
 from gateway.platform.admission.replay import replayer
-from gateway.platform.admission.selectors import lookup, usage_now
-from gateway.platform.admission.services.admit import admit
+from gateway.platform.admission.selectors import lookup
+from gateway.platform.admission.services.admit import admit, look
+from gateway.platform.admission.services.memory import count_memory
 from gateway.platform.admission.services.note import last_tried, note, tried
 from gateway.platform.admission.services.reap import Reaped, reap
 from gateway.platform.admission.services.settle import settle
@@ -13,8 +14,10 @@ from gateway.platform.admission.services.settle import settle
 __all__ = [
     "Reaped",
     "admit",
+    "count_memory",
     "keeper",
     "last_tried",
+    "look",
     "lookup",
     "note",
     "reap",
@@ -22,5 +25,4 @@ __all__ = [
     "replayer",
     "settle",
     "tried",
-    "usage_now",
 ]

@@ -45,11 +45,7 @@ def reap(client: redis.Redis) -> Reaped:
             base = prefix(shard)
             pipeline.evalsha(
                 REAP.sha,
-                4,
-                f"{base}leases",
-                f"{base}lease",
-                f"{base}usage",
-                f"{base}refusals",
+                1,
                 base,
                 _AT_MOST,
                 returned_ms,

@@ -35,6 +35,9 @@ async def settle(
     (leases.keeper() if keeper is None else keeper).release(lease)
     call = _call(lease, settlement, earlier)
     file = journal or journals.journal()
+    if lease.bounded:
+        # Its opening is in the journal too, and must come first.
+        return _kept(await asyncio.shield(file.append(call)))
     try:
         await store.ready()
         reply = store.submit_script(SETTLE, call.keys, call.args)
@@ -62,20 +65,24 @@ def _kept(on_disk: bool) -> Settled:
 
 
 def _call(lease: Lease, settlement: Settlement, earlier: Sequence[Settlement]) -> Call:
-    keys = of_org(lease.org_id)
     counted = lease.counts_as_call and settlement.counts_as_call
-    charged = settlement.charged_micros + sum(attempt.charged_micros for attempt in earlier)
+    attempts = (*earlier, settlement)
     lines = [entries.entry_of(lease, attempt, counted=False) for attempt in earlier]
     lines.append(entries.entry_of(lease, settlement, counted=counted))
     refund = lease.counts_as_call and not settlement.counts_as_call
     return Call(
         "settle",
-        [keys.leases, keys.lease, keys.usage, keys.copy(lease.request_id), keys.month + lease.month],
+        [of_org(lease.org_id).base],
         [
             str(lease.request_id),
-            str(charged),
+            str(sum(attempt.charged_micros for attempt in attempts)),
             "1" if refund else "0",
             str(COPY_KEPT_S),
+            str(sum(attempt.prompt_tokens + attempt.completion_tokens for attempt in attempts)),
+            str(lease.org_id),
+            lease.holders,
+            lease.month,
+            lease.day,
             *(line.decode() for line in lines),
         ],
     )
