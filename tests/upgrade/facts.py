@@ -31,6 +31,17 @@ def roll_up(connection: Connection, *, day: str) -> dict[str, list[int]]:
     return {str(slug): [int(number) for number in numbers] for slug, *numbers in rows.fetchall()}
 
 
+def hourly(connection: Connection, *, until: str) -> dict[str, list[int]]:
+    """The same as ``ledger`` from the hourly roll-up: calls, provider cost, markup and charge."""
+    rows = connection.execute(
+        "SELECT o.slug, sum(h.calls), sum(h.provider_cost_micros), sum(h.markup_micros), sum(h.charged_micros)"
+        " FROM public.ledger_hourly h JOIN public.tenants_organization o ON o.id = h.org_id"
+        " WHERE h.hour <= %s GROUP BY o.slug",
+        [until],
+    )
+    return {str(slug): [int(number) for number in numbers] for slug, *numbers in rows.fetchall()}
+
+
 def chains(connection: Connection, *, most: dict[str, int] | None = None) -> dict[str, list[object]]:
     """Per organization: number and hash of the last sealed audit entry, or of the one that ``most`` names."""
     found: dict[str, list[object]] = {}

@@ -13,6 +13,7 @@ do is added to ``live``, so that the fixture after it holds it.
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -23,9 +24,9 @@ from typing import Any
 import httpx
 
 from tests.harness import eventually
-from tests.upgrade import facts
+from tests.upgrade import facts, people
 from tests.upgrade.installation import Installation
-from tests.upstream import running
+from tests.upstream import Handle, running
 
 PASSPHRASE = "only for the upgrade test"
 # What a person would have to decide or use within hours or days keeps, so that the fixture can be used for years.
@@ -43,6 +44,7 @@ def main(tree: Path, output: Path) -> None:
         more = {
             "IKIRO_OPENAI_BASE_URL": upstream.base_url,
             "IKIRO_OPENAI_API_KEY": "sk-upstream",
+            "IKIRO_EGRESS_ALLOW": "127.0.0.1",
             "IKIRO_BACKUP_PASSPHRASE": PASSPHRASE,
         }
         old = Installation(tree, tree / ".venv/bin/python", Path(work) / "old", more)
@@ -54,6 +56,8 @@ def main(tree: Path, output: Path) -> None:
                 for one in organizations.values():
                     with old.client(one["api_key"]) as client:
                         one.update(live(client, one))
+                        one["provider"] = _provider(client, upstream)
+                    one["people"] = people.live(old, one)
                 _settled(old, organizations)
                 _keep(old)
             described = {**_describe(old), "organizations": organizations, "suspended": suspended}
@@ -116,16 +120,31 @@ def live(client: httpx.Client, organization: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keys(client: httpx.Client) -> dict[str, Any]:
-    """A key in the grace of its rotation, a narrow one that was refused something, and a revoked one."""
+    """A key in the grace of its rotation, one whose grace was ended, a narrow one that was refused something, and a
+    revoked one."""
     rotated = _ok(client.post("/v1/keys", json={"name": "rotated", "mode": "live"}))
     renewed = _ok(client.post(f"/v1/keys/{rotated['id']}/rotate"))
+    ended = _ok(client.post("/v1/keys", json={"name": "ended", "mode": "live"}))
+    _ok(client.post(f"/v1/keys/{ended['id']}/rotate", json={"grace_s": 3600}))
+    _ok(client.post(f"/v1/keys/{ended['id']}/end-grace"))
     narrow = _ok(client.post("/v1/keys", json={"name": "narrow", "mode": "live", "scopes": ["chat"]}))
     headers = {"authorization": f"Bearer {narrow['secret']}"}
     assert eventually(lambda: client.get("/v1/memories", headers=headers).status_code == 403)
     revoked = _ok(client.post("/v1/keys", json={"name": "revoked", "mode": "live"}))
     _ok(client.delete(f"/v1/keys/{revoked['id']}"))
-    secrets = {"rotated_new": renewed, "rotated_old": rotated, "narrow": narrow, "revoked": revoked}
+    secrets = {"rotated_new": renewed, "rotated_old": rotated, "narrow": narrow, "revoked": revoked, "ended": ended}
     return {name: made["secret"] for name, made in secrets.items()}
+
+
+def _provider(client: httpx.Client, upstream: Handle) -> dict[str, Any]:
+    """The organization's own provider, an alias to a model of it, and a call that its sealed key was used for."""
+    key = f"sk-own-{secrets.token_hex(12)}"
+    house = {"name": "house", "kind": "openai", "base_url": upstream.base_url, "api_key": key}
+    made = _ok(client.post("/v1/providers", json=house))
+    _ok(client.put("/v1/models/aliases/best", json={"model": "house/gpt-4o-mini"}))
+    _ok(client.post("/v1/chat/completions", json={**_passed_through(), "model": "best"}))
+    assert upstream.calls()[-1]["headers"]["authorization"] == f"Bearer {key}"
+    return {"id": made["id"], "alias": "best", "model": "house/gpt-4o-mini", "key": key}
 
 
 def _turn(organization: dict[str, Any], text: str) -> dict[str, Any]:
@@ -181,9 +200,10 @@ def _settled(old: Installation, organizations: dict[str, Any]) -> None:
 def _keep(old: Installation) -> None:
     with old.database() as connection:
         connection.execute(
-            "UPDATE public.tenants_api_key SET previous_valid_until = %s WHERE previous_valid_until IS NOT NULL",
+            "UPDATE public.tenants_api_key SET previous_valid_until = %s WHERE previous_valid_until > now()",
             [_KEPT_UNTIL],
         )
+        connection.execute("UPDATE public.tenants_invitation SET expires_at = %s", [_KEPT_UNTIL])
         for schema in facts.schemas(connection).values():
             # The names of schemas are the product's own.
             connection.execute(f"UPDATE {schema}.proposal SET expires_at = %s WHERE state = 'pending'", [_KEPT_UNTIL])  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.core import ids
-from gateway.platform.ledger.types import CORRECTION, Source, State
+from gateway.platform.ledger.types import MEMORY_ATTEMPT, MEMORY_MODEL, MEMORY_PROVIDER, Source, State
 
 _INT32 = 2**31 - 1
 Count = Annotated[int, Meta(ge=0, le=_INT32)]
@@ -26,11 +26,11 @@ _LOST_STATUS, _LOST_OUTCOME = 500, "worker_lost"
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One attempt, as admission's settle writes it."""
+    """One attempt, as admission's settle writes it. What an older writer does not say has its default."""
 
     org_id: UUID
     request_id: UUID
-    attempt: Annotated[int, Meta(ge=1, lt=CORRECTION)] = 1
+    attempt: Annotated[int, Meta(ge=1, le=MEMORY_ATTEMPT)] = 1
     key_id: UUID | None = None
     user_id: UUID | None = None
     surface: Word = ""
@@ -53,6 +53,15 @@ class Line(msgspec.Struct, frozen=True):
     price_version: Word = ""
     latency_ms: Count = 0
     ttft_ms: Count | None = None
+    saved_micros: Micros = 0
+    operations: Count = 0
+    stream: bool = False
+    bounded: bool = False
+    own_credential: bool = False
+    project_id: UUID | None = None
+    token_id: UUID | None = None
+    parent_id: UUID | None = None
+    alias: Name | None = None
 
 
 class _OrgOnly(msgspec.Struct):
@@ -76,13 +85,16 @@ def decode(stream_id: str, fields: Mapping[bytes, bytes]) -> Arrival:
     data = msgspec.json.decode(fields[b"data"])
     if kind == "estimated":
         data = _estimated(data, fields)
+    elif kind == "memory":
+        data = _memory(data)
     elif kind not in ("settled", "late"):
         org_id = msgspec.convert(data, _OrgOnly).org_id
         return Arrival(org_id, None, {**data, "kind": kind, "stream_id": stream_id}, late=False)
     state = State.ESTIMATED if kind == "estimated" else State.SETTLED
     line = msgspec.convert(data, Line)
     row = _row(line, state)
-    record = {**data, "kind": "request", "state": state.word, "day": row["day"], "stream_id": stream_id}
+    noted = "memory" if kind == "memory" else "request"
+    record = {**data, "kind": noted, "state": state.word, "day": row["day"], "stream_id": stream_id}
     return Arrival(line.org_id, row, record, late=kind == "late")
 
 
@@ -94,6 +106,9 @@ def _row(line: Line, state: State) -> dict[str, Any]:
         "occurred_at": ids.created_at(line.request_id).isoformat(),
         "state": int(state),
         "usage_source": int(_SOURCES[line.usage_source]),
+        # Nothing is what most entries have here, and nothing takes no room.
+        "saved_micros": line.saved_micros or None,
+        "operations": line.operations or None,
     }
 
 
@@ -120,6 +135,28 @@ def _estimated(facts: dict[str, Any], fields: Mapping[bytes, bytes]) -> dict[str
         "markup_micros": charged - cost,
         "charged_micros": charged,
         "latency_ms": min(max(reaped - opened, 0), _INT32),
+    }
+
+
+def _memory(facts: dict[str, Any]) -> dict[str, Any]:
+    """The memory operations of one request. What is beyond the plan is our own service at its own price: it has no
+    markup on top."""
+    operations, overage = int(facts["operations"]), int(facts.get("overage_micros") or 0)
+    if operations < 1:
+        raise ValueError("memory operations are at least one")
+    return {
+        "surface": "v1",
+        "price_version": "plan",
+        **facts,
+        "operations": operations,
+        "attempt": MEMORY_ATTEMPT,
+        "model": MEMORY_MODEL,
+        "provider": MEMORY_PROVIDER,
+        "status": 200,
+        "outcome": "ok",
+        "provider_cost_micros": overage,
+        "markup_micros": 0,
+        "charged_micros": overage,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
@@ -41,7 +41,7 @@ def entry(org_id: UUID, request_id: UUID) -> LedgerEntry | None:
     """One request, or None when the ledger has none of this organization under that id."""
     if request_id.version != 7:
         return None
-    rows = LedgerEntryRow.objects.filter(org_id=org_id, day=day_of(request_id), request_id=request_id)
+    rows = LedgerEntryRow.objects.filter(org_id=org_id, day=day_of(request_id), request_id=request_id, operations=None)
     found = list(rows.order_by("attempt"))
     return _request(found) if found else None
 
@@ -58,15 +58,29 @@ def entries(
     if not page:
         return EntryPage((), None)
     attempts = LedgerEntryRow.objects.filter(
-        org_id=org_id, request_id__in=page, day__gte=day_of(page[-1]), day__lte=day_of(page[0])
+        org_id=org_id, request_id__in=page, operations=None, day__gte=day_of(page[-1]), day__lte=day_of(page[0])
     ).order_by("-request_id", "attempt")
     requests = tuple(_request(list(group)) for _, group in groupby(attempts, key=lambda row: row.request_id))
     return EntryPage(requests, page[-1] if len(wanted) > limit else None)
 
 
+def many(org_id: UUID, request_ids: Collection[UUID]) -> dict[UUID, LedgerEntry]:
+    """The requests that the ledger has of these, by id. One query for any number of them."""
+    known = {request_id for request_id in request_ids if request_id.version == 7}
+    if not known:
+        return {}
+    rows = LedgerEntryRow.objects.filter(
+        org_id=org_id, request_id__in=known, operations=None, day__gte=day_of(min(known)), day__lte=day_of(max(known))
+    ).order_by("request_id", "attempt")
+    groups = groupby(rows, key=lambda row: row.request_id)
+    return {request_id: _request(list(group)) for request_id, group in groups}
+
+
 def _matching(org_id: UUID, filters: EntryFilter) -> QuerySet[LedgerEntryRow]:
     given = {name: value for name, value in asdict(filters).items() if value is not None}
-    rows = LedgerEntryRow.objects.filter(org_id=org_id, **{name: given[name] for name in _PLAIN if name in given})
+    rows = LedgerEntryRow.objects.filter(
+        org_id=org_id, operations=None, **{name: given[name] for name in _PLAIN if name in given}
+    )
     if "state" in given:
         rows = rows.filter(state__in=[state for state in State if state.word == given["state"]])
     if "since" in given:
@@ -84,7 +98,7 @@ def _request(rows: Sequence[LedgerEntryRow]) -> LedgerEntry:
     final = corrections.get(last.attempt, last)
 
     def total(column: str) -> int:
-        return sum(getattr(row, column) for row in rows)
+        return sum(getattr(row, column) or 0 for row in rows)
 
     return LedgerEntry(
         org_id=last.org_id,
@@ -114,6 +128,13 @@ def _request(rows: Sequence[LedgerEntryRow]) -> LedgerEntry:
         latency_ms=last.latency_ms + (final.latency_ms if final is not last else 0),
         ttft_ms=final.ttft_ms,
         user_id=last.user_id,
+        alias=last.alias,
+        stream=last.stream,
+        bounded=any(row.bounded for row in rows),
+        saved_micros=total("saved_micros"),
+        project_id=last.project_id,
+        token_id=last.token_id,
+        parent_id=last.parent_id,
     )
 
 

@@ -9,8 +9,18 @@ from uuid import UUID
 
 # Entries that correct an estimated attempt n carry the attempt number n + this.
 CORRECTION = 1000
-# The key of the roll-up where a request had none.
+# The memory operations of a request are an entry of their own under this number, which no attempt reaches.
+MEMORY_ATTEMPT = CORRECTION - 1
+# What they are called where others name their model and provider.
+MEMORY_MODEL, MEMORY_PROVIDER = "ikiro/memory", "ikiro"
+# The key of the roll-up where a request had none; likewise a person's or a project's id.
 NO_KEY = UUID(int=0)
+# Where the roll-ups' histogram of latencies divides, in milliseconds; below the first and above the last are places
+# as well.
+LATENCY_BOUNDS = (
+    1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 300, 500, 800,
+    1_200, 2_000, 3_000, 5_000, 8_000, 12_000, 20_000, 30_000, 60_000,
+)  # fmt: skip
 
 
 class State(IntEnum):
@@ -70,6 +80,13 @@ class LedgerEntry:
     latency_ms: int
     ttft_ms: int | None
     user_id: UUID | None = None
+    alias: str | None = None
+    stream: bool = False
+    bounded: bool = False
+    saved_micros: int = 0
+    project_id: UUID | None = None
+    token_id: UUID | None = None
+    parent_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

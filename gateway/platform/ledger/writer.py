@@ -1,76 +1,38 @@
-"""The only code that writes the ledger: rows and roll-up in one statement, so that neither is without the other."""
+"""The only code that writes the ledger: rows and roll-ups in one statement, so that neither is without the other.
+
+What arrives is copied into a temporary table of this session and merged from there; what the ledger has already (by
+day, request and attempt) is left alone and adds nothing to any roll-up.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
+from gateway.platform.ledger.layout import (
+    COLUMNS,
+    DAILY,
+    DAILY_SUMS,
+    DIFFERENCES,
+    ENTRY,
+    HOURLY,
+    KEPT,
+    SUBJECT_DAILY,
+    SUMS,
+    roll_up,
+)
 from gateway.platform.ledger.lines import Arrival
-from gateway.platform.ledger.types import CORRECTION, NO_KEY, State
+from gateway.platform.ledger.types import CORRECTION, State
 
-_COLUMNS = {
-    "occurred_at": "timestamptz",
-    "provider_cost_micros": "bigint",
-    "markup_micros": "bigint",
-    "charged_micros": "bigint",
-    "day": "date",
-    "prompt_tokens": "integer",
-    "completion_tokens": "integer",
-    "cached_tokens": "integer",
-    "memory_recalls": "integer",
-    "latency_ms": "integer",
-    "ttft_ms": "integer",
-    "attempt": "smallint",
-    "status": "smallint",
-    "state": "smallint",
-    "usage_source": "smallint",
-    "calls": "smallint",
-    "cache_hit": "boolean",
-    "org_id": "uuid",
-    "request_id": "uuid",
-    "key_id": "uuid",
-    "user_id": "uuid",
-    "surface": "text",
-    "model": "text",
-    "provider": "text",
-    "outcome": "text",
-    "price_version": "text",
-    "persona_id": "text",
-    "subject_id": "text",
-}
-# Columns of a correction that are the difference to the estimate instead of the late value itself.
-_DIFFERENCES = {
-    "provider_cost_micros",
-    "markup_micros",
-    "charged_micros",
-    "prompt_tokens",
-    "completion_tokens",
-    "cached_tokens",
-    "memory_recalls",
-    "latency_ms",
-    "calls",
-}
-# The roll-up buckets of a correction are the estimate's, so that the bucket itself becomes right.
-_KEPT = {"key_id", "user_id", "model", "surface"}
-_SUMS = {
-    "calls": "sum(calls)",
-    "entries": f"count(*) FILTER (WHERE state <> {State.CORRECTION:d})",
-    "errors": f"count(*) FILTER (WHERE status >= 400 AND state <> {State.CORRECTION:d})",
-    "cache_hits": f"count(*) FILTER (WHERE cache_hit AND state <> {State.CORRECTION:d})",
-    "prompt_tokens": "sum(prompt_tokens)",
-    "completion_tokens": "sum(completion_tokens)",
-    "cached_tokens": "sum(cached_tokens)",
-    "memory_recalls": "sum(memory_recalls)",
-    "provider_cost_micros": "sum(provider_cost_micros)",
-    "markup_micros": "sum(markup_micros)",
-    "charged_micros": "sum(charged_micros)",
-    "latency_ms": "sum(latency_ms)",
-}
+# One writer at a time, and none while a day is added up anew; the number only has to be nobody else's.
+WRITER_LOCK = 0x6C65646765725F77
+_ARRIVALS = "pg_temp.ledger_arrivals"
 
 
 def _correction(column: str) -> str:
@@ -78,38 +40,34 @@ def _correction(column: str) -> str:
         return f"late.attempt + {CORRECTION}"
     if column == "state":
         return f"{State.CORRECTION:d}"
-    if column in _DIFFERENCES:
+    if column in DIFFERENCES:
         return f"late.{column} - estimate.{column}"
-    return f"estimate.{column}" if column in _KEPT else f"late.{column}"
+    return f"estimate.{column}" if column in KEPT else f"late.{column}"
 
 
-_NAMES = ", ".join(_COLUMNS)
-_RECORDSET = f"json_to_recordset(%s::json) AS late({', '.join(f'{name} {kind}' for name, kind in _COLUMNS.items())})"
-# Sorted by key, so that two writers of the same rows wait for each other instead of deadlocking.
-_ROLL_UP = f"""
-    INSERT INTO public.ledger_daily (org_id, day, key_id, model, {", ".join(_SUMS)})
-    SELECT org_id, day, coalesce(key_id, '{NO_KEY}'::uuid), model, {", ".join(_SUMS.values())}
-    FROM inserted GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-    ON CONFLICT (org_id, day, key_id, model) DO UPDATE
-    SET {", ".join(f"{name} = ledger_daily.{name} + excluded.{name}" for name in _SUMS)}
-"""  # noqa: S608 - made of the constants above
+_NAMES = ", ".join(COLUMNS)
+_STAGE = f"CREATE TEMPORARY TABLE IF NOT EXISTS ledger_arrivals (LIKE {ENTRY}) ON COMMIT DELETE ROWS"
+_COPY = f"COPY {_ARRIVALS} ({_NAMES}) FROM STDIN"
+_MERGE = f"""
+    ON CONFLICT (day, request_id, attempt) DO NOTHING RETURNING *
+), daily AS ({roll_up("ledger_daily", DAILY, DAILY_SUMS, "inserted")}
+), hourly AS ({roll_up("ledger_hourly", HOURLY, SUMS, "inserted")}
+), by_subject AS ({roll_up("ledger_subject_daily", SUBJECT_DAILY, SUMS, "inserted")})
+SELECT request_id, attempt FROM inserted
+"""  # noqa: S608 - made of constants, like the two below
 _ENTRIES = f"""
 WITH inserted AS (
-    INSERT INTO public.ledger_entry ({_NAMES}) SELECT {_NAMES} FROM {_RECORDSET}
-    ON CONFLICT (day, request_id, attempt) DO NOTHING RETURNING *
-), rolled AS ({_ROLL_UP})
-SELECT request_id, attempt FROM inserted
+    INSERT INTO {ENTRY} ({_NAMES}) SELECT {_NAMES} FROM {_ARRIVALS} {_MERGE}
 """  # noqa: S608
+# The days are named as well, so that only their partitions are looked at.
 _CORRECTIONS = f"""
 WITH inserted AS (
-    INSERT INTO public.ledger_entry ({_NAMES})
-    SELECT {", ".join(_correction(name) for name in _COLUMNS)}
-    FROM {_RECORDSET} JOIN public.ledger_entry AS estimate
+    INSERT INTO {ENTRY} ({_NAMES})
+    SELECT {", ".join(_correction(name) for name in COLUMNS)}
+    FROM {_ARRIVALS} AS late JOIN {ENTRY} AS estimate
         ON estimate.day = late.day AND estimate.request_id = late.request_id AND estimate.attempt = late.attempt
-        AND estimate.org_id = late.org_id AND estimate.state = {State.ESTIMATED:d}
-    ON CONFLICT (day, request_id, attempt) DO NOTHING RETURNING *
-), rolled AS ({_ROLL_UP})
-SELECT request_id, attempt FROM inserted
+        AND estimate.org_id = late.org_id AND estimate.state = {State.ESTIMATED:d} AND estimate.day = ANY(%s::date[])
+    {_MERGE}
 """  # noqa: S608
 
 
@@ -120,29 +78,46 @@ def write(connection: BaseDatabaseWrapper, arrivals: Sequence[Arrival]) -> list[
     """
     if not arrivals:
         return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
+        cursor.execute(_STAGE)
+    return _halving(connection, arrivals)
+
+
+def _halving(connection: BaseDatabaseWrapper, arrivals: Sequence[Arrival]) -> list[tuple[Arrival, str]]:
+    """Finds the bad ones among many good ones in few statements."""
     try:
-        with transaction.atomic(using=connection.alias):
-            _insert(connection, arrivals)
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            _insert(connection, cursor, arrivals)
         return []
     except (DataError, IntegrityError) as error:
         if len(arrivals) == 1:
             return [(arrivals[0], str(error).strip())]
-    # Halving finds the bad ones among many good ones in few statements.
     middle = len(arrivals) // 2
-    return write(connection, arrivals[:middle]) + write(connection, arrivals[middle:])
+    return _halving(connection, arrivals[:middle]) + _halving(connection, arrivals[middle:])
 
 
-def _insert(connection: BaseDatabaseWrapper, arrivals: Sequence[Arrival]) -> None:
-    done = _run(connection, _ENTRIES, arrivals)
+def _insert(connection: BaseDatabaseWrapper, cursor: CursorWrapper, arrivals: Sequence[Arrival]) -> None:
+    _copy(connection, cursor, arrivals)
+    done = _run(cursor, _ENTRIES, [])
     late = [arrival for arrival in arrivals if arrival.late and _key(arrival.row) not in done]
     if late:
-        _run(connection, _CORRECTIONS, late)
+        _copy(connection, cursor, late)
+        days = sorted({date.fromisoformat(arrival.row["day"]) for arrival in late if arrival.row is not None})
+        _run(cursor, _CORRECTIONS, [days])
 
 
-def _run(connection: BaseDatabaseWrapper, sql: str, arrivals: Iterable[Arrival]) -> set[tuple[str, int]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [json.dumps([arrival.row for arrival in arrivals])])
-        return {(str(request_id), attempt) for request_id, attempt in cursor.fetchall()}
+def _copy(connection: BaseDatabaseWrapper, cursor: CursorWrapper, arrivals: Iterable[Arrival]) -> None:
+    cursor.execute(f"TRUNCATE {_ARRIVALS}")
+    with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
+        for arrival in arrivals:
+            assert arrival.row is not None  # noqa: S101 - the writer is given rows only
+            copy.write_row([arrival.row[name] for name in COLUMNS])
+
+
+def _run(cursor: CursorWrapper, sql: str, parameters: list[Any]) -> set[tuple[str, int]]:
+    cursor.execute(sql, parameters)
+    return {(str(request_id), attempt) for request_id, attempt in cursor.fetchall()}
 
 
 def _key(row: dict[str, Any] | None) -> tuple[str, int]:

@@ -4,27 +4,28 @@ Rounding: each amount once per entry, half up. ``provider_cost`` is the exact pr
 rounded cost, rounded; ``charged`` is their sum, so the three always add up. A model that the list does not know has no
 price: its amounts are None, never 0.
 
-Rates are kept as integer pico-dollars per token, worked out once per model and UTC day. The list itself (genai-prices,
-about 6 MB and 0.3 s to load) is imported at the first model that has to be priced, or by ``warm()`` at start-up.
+An organization may have prices of its own for a model (``own``, see ``own_prices.of``); they go before the list, and
+the entry's version then names them. The list (genai-prices, about 6 MB and 0.3 s to load) is imported at the first
+model that has to be priced, or by ``warm()`` at start-up; rates are worked out once per model and UTC day.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from gateway.core import clock
+from gateway.platform.providers.rates import PICOS_PER_MICRO, Rate, Rates, half_up, picos
 from gateway.platform.providers.types import TokenUsage
 
 MARKUP_PERCENT = 20
 FREE_VERSION, UNPRICED_VERSION = "ikiro/free", "unpriced"
-_PICOS_PER_MICRO = 1_000_000
-_PICOS_PER_MTOK_DOLLAR = 1_000_000  # one dollar per million tokens is one micro-dollar per token
 # Assumed when the caller sets no max_tokens; the settled entry corrects it.
 _ASSUMED_COMPLETION = 16_384
+_FREE = Rates(Rate(0), Rate(0), Rate(0), Rate(0), FREE_VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,82 +38,86 @@ class Price:
     price_version: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Rate:
-    """Pico-dollars per token. Above ``tiers`` thresholds of prompt tokens another rate applies to all tokens of the
-    call.
-    """
-
-    base: int
-    tiers: tuple[tuple[int, int], ...] = ()
-
-    def at(self, prompt_tokens: int) -> int:
-        return next((rate for start, rate in reversed(self.tiers) if prompt_tokens > start), self.base)
-
-    def most(self) -> int:
-        return max(self.base, *(rate for _, rate in self.tiers)) if self.tiers else self.base
-
-
-@dataclass(frozen=True, slots=True)
-class _Rates:
-    prompt: _Rate
-    cached: _Rate
-    cache_write: _Rate
-    completion: _Rate
-    version: str
-
-    def dearest_prompt(self) -> int:
-        return max(self.prompt.most(), self.cached.most(), self.cache_write.most())
-
-
-_FREE = _Rates(_Rate(0), _Rate(0), _Rate(0), _Rate(0), FREE_VERSION)
-
-
-def price(provider: str, model: str, usage: TokenUsage) -> Price:
+def price(provider: str, model: str, usage: TokenUsage, own: Rates | None = None) -> Price:
     """The price of one attempt. ``provider`` is the price list's name of the provider, or the base URL of one that the
     list knows by its address; ``model`` is the model's name there.
     """
-    rates = _rates_now(provider, model)
-    if rates is None:
+    found = rates(provider, model, own)
+    if found is None:
         return Price(None, None, None, UNPRICED_VERSION)
     cached = min(usage.cached_tokens, usage.prompt_tokens)
     written = min(usage.cache_write_tokens, usage.prompt_tokens - cached)
-    picos = (
-        (usage.prompt_tokens - cached - written) * rates.prompt.at(usage.prompt_tokens)
-        + cached * rates.cached.at(usage.prompt_tokens)
-        + written * rates.cache_write.at(usage.prompt_tokens)
-        + usage.completion_tokens * rates.completion.at(usage.prompt_tokens)
+    amount = (
+        (usage.prompt_tokens - cached - written) * found.prompt.at(usage.prompt_tokens)
+        + cached * found.cached.at(usage.prompt_tokens)
+        + written * found.cache_write.at(usage.prompt_tokens)
+        + usage.completion_tokens * found.completion.at(usage.prompt_tokens)
     )
-    cost = _half_up(picos, _PICOS_PER_MICRO)
-    markup = _half_up(cost * MARKUP_PERCENT, 100)
-    return Price(cost, markup, cost + markup, rates.version)
+    cost = half_up(amount, PICOS_PER_MICRO)
+    markup = half_up(cost * MARKUP_PERCENT, 100)
+    return Price(cost, markup, cost + markup, found.version)
 
 
-def estimate(provider: str, model: str, prompt_bytes: int, max_tokens: int | None) -> int:
+def estimate(provider: str, model: str, prompt_bytes: int, max_tokens: int | None, own: Rates | None = None) -> int:
     """The most that a call can be charged, in micro-dollars, for the lease: a token has at least one byte. 0 for an
     unpriced model.
     """
-    rates = _rates_now(provider, model)
-    if rates is None:
+    found = rates(provider, model, own)
+    if found is None:
         return 0
     completion = _ASSUMED_COMPLETION if max_tokens is None else max_tokens
-    picos = prompt_bytes * rates.dearest_prompt() + completion * rates.completion.most()
-    return -(-picos * (100 + MARKUP_PERCENT) // (100 * _PICOS_PER_MICRO))
+    return _most(found, prompt_bytes, completion)
+
+
+def affordable_tokens(
+    provider: str, model: str, prompt_bytes: int, micros: int, own: Rates | None = None
+) -> int | None:
+    """How many completion tokens ``micros`` pay for after a prompt of ``prompt_bytes``: the largest ``max_tokens``
+    whose ``estimate`` is not above it, 0 when not even the prompt is covered. None where money limits nothing: the
+    model is unpriced, or completions cost nothing and the prompt is covered.
+    """
+    found = rates(provider, model, own)
+    if found is None:
+        return None
+    if _most(found, prompt_bytes, 0) > micros:
+        return 0
+    rate = found.completion.most()
+    if rate == 0:
+        return None
+    exact = micros * PICOS_PER_MICRO * 100 // (100 + MARKUP_PERCENT) - prompt_bytes * found.dearest_prompt()
+    tokens = max(0, exact // rate)
+    # Two roundings stand between the exact answer and the charged one, each worth less than a micro-dollar.
+    while tokens and _most(found, prompt_bytes, tokens) > micros:
+        tokens -= 1
+    while _most(found, prompt_bytes, tokens + 1) <= micros:
+        tokens += 1
+    return tokens
+
+
+def rates(provider: str, model: str, own: Rates | None = None) -> Rates | None:
+    """What a model's tokens cost now, in pico-dollars each: the organization's own price, else the list's; None when
+    neither knows it."""
+    if own is not None:
+        return own
+    return _FREE if provider == "ikiro" else _listed(provider, model, clock.now().toordinal())
 
 
 def warm() -> None:
     """Load the price list now (about 0.3 s), so that no request does."""
-    _rates_now("openai", "gpt-4o-mini")
+    rates("openai", "gpt-4o-mini")
 
 
-def _rates_now(provider: str, model: str) -> _Rates | None:
-    return _FREE if provider == "ikiro" else _rates(provider, model, clock.now().toordinal())
+def _most(found: Rates, prompt_tokens: int, completion_tokens: int) -> int:
+    """Rounded like ``price``, so that it is never below what the same tokens are charged."""
+    amount = prompt_tokens * found.dearest_prompt() + completion_tokens * found.completion.most()
+    cost = half_up(amount, PICOS_PER_MICRO)
+    return cost + half_up(cost * MARKUP_PERCENT, 100)
 
 
 @lru_cache(maxsize=1024)
-def _rates(provider: str, model: str, day: int) -> _Rates | None:
+def _listed(provider: str, model: str, day: int) -> Rates | None:
     """The rates of a model on a day (its proleptic ordinal), or None when the list does not know it or prices it by
-    something else.
+    something else. A model that only reads (embeddings) has no completion price: what it does not write is free.
     """
     import genai_prices  # noqa: PLC0415  (only who prices a model pays for the list)
     from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415
@@ -126,25 +131,23 @@ def _rates(provider: str, model: str, day: int) -> _Rates | None:
         return None
     listed = found.get_prices(noon)
     prompt, completion = _rate(listed, "input_mtok"), _rate(listed, "output_mtok")
-    if prompt is None or completion is None:
+    if prompt is None or (completion is None and not _only_reads(listed)):
         return None
     cached = _rate(listed, "cache_read_mtok") or prompt
     written = _rate(listed, "cache_write_mtok") or prompt
-    return _Rates(prompt, cached, written, completion, f"genai-prices/{genai_prices.__version__}")
+    return Rates(prompt, cached, written, completion or Rate(0), f"genai-prices/{genai_prices.__version__}")
 
 
-def _rate(listed: Any, key: str) -> _Rate | None:
+def _only_reads(listed: Any) -> bool:
+    """Whether input tokens are all that has a price: then nothing that is written is missing from the list."""
+    priced = {name for name, value in vars(listed).items() if value is not None}
+    return priced <= {"input_mtok", "cache_read_mtok", "cache_write_mtok"}
+
+
+def _rate(listed: Any, key: str) -> Rate | None:
     value = getattr(listed, key, None)
     if value is None:
         return None
     if isinstance(value, Decimal):
-        return _Rate(_picos(value))
-    return _Rate(_picos(value.base), tuple((int(tier.start), _picos(tier.price)) for tier in value.tiers))
-
-
-def _picos(dollars_per_mtok: Decimal) -> int:
-    return int((dollars_per_mtok * _PICOS_PER_MTOK_DOLLAR).to_integral_value(ROUND_HALF_UP))
-
-
-def _half_up(value: int, unit: int) -> int:
-    return (value + unit // 2) // unit
+        return Rate(picos(value))
+    return Rate(picos(value.base), tuple((int(tier.start), picos(tier.price)) for tier in value.tiers))

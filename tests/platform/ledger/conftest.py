@@ -47,7 +47,7 @@ def connect(stack: TestStack, alias: str, role: str | None) -> DatabaseWrapper:
 
 @pytest.fixture(scope="package")
 def migrated(stack: TestStack, django_db_blocker: Any) -> None:
-    names = ("0001_initial", "0002_person_of_an_entry")
+    names = ("0001_initial", "0002_person_of_an_entry", "0003_usage_roll_ups")
     migrations = [importlib.import_module(f"gateway.platform.ledger.migrations.{name}").Migration for name in names]
     owner = connect(stack, "owner", None)
     with django_db_blocker.unblock(), owner.cursor() as cursor:
@@ -66,7 +66,10 @@ def databases(stack: TestStack, migrated: None, django_db_blocker: Any) -> Itera
         for alias, wrapper in mine.items():
             connections[alias] = wrapper
         with mine["owner"].cursor() as cursor:
-            cursor.execute("TRUNCATE public.ledger_entry, public.ledger_daily")
+            cursor.execute(
+                "TRUNCATE public.ledger_entry, public.ledger_daily, public.ledger_hourly,"
+                " public.ledger_subject_daily, public.ledger_rollup_due"
+            )
         yield mine
         for alias, wrapper in mine.items():
             wrapper.close()

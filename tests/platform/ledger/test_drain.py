@@ -15,14 +15,14 @@ import redis
 from django.db import OperationalError
 
 from gateway.core import ids
-from gateway.core.valkey import SHARDS, Valkey
+from gateway.core.valkey import SHARDS, Valkey, shard_of
 from gateway.platform.admission import services as admission
 from gateway.platform.admission.journal import Journal
 from gateway.platform.admission.keys import of_org
 from gateway.platform.admission.leases import LeaseKeeper
 from gateway.platform.admission.types import LeaseDraft, Note
 from gateway.platform.ledger import selectors, services
-from gateway.platform.ledger.names import SEEDED, dead_stream, usage_stream
+from gateway.platform.ledger.names import dead_stream, seeded, usage_stream
 from tests.platform.support import ACME, GLOBEX, KEY, a_request, a_settlement, run
 
 
@@ -266,16 +266,23 @@ def test_reseed__store_emptied__puts_the_month_back_once_and_keeps_what_came_sin
     settled(url, desk, ACME)
     assert services.reseed(client, databases["batch"]) == 2
     assert services.reseed(client, databases["batch"]) == 0
-    client.delete(SEEDED)
+    client.delete(seeded(shard_of(ACME)))
     services.drain(client, databases["batch"], trail)
     services.reseed(client, databases["batch"])
+    ready, put_back = client.get(seeded(shard_of(ACME))).split(b"|")
+    assert int(ready) > int(put_back)
 
-    async def look(store: Valkey) -> list[tuple[int, int]]:
-        rate = a_request().rate
-        views = [await admission.usage_now(store, org, rate=rate, quota=None) for org in (ACME, GLOBEX)]
-        return [(view.quota_used, view.spent_micros) for view in views]
+    def used(org: UUID, holder: str, window: str) -> tuple[int, int]:
+        names = ("calls", "seed_calls", "spend", "seed_spend")
+        calls, seed_calls, spend, seed_spend = (
+            int(n or 0) for n in client.hmget(of_org(org).use(window, holder), names)
+        )
+        return calls + seed_calls, spend + seed_spend
 
-    assert run(url, look) == [(3, 3600), (1, 1200)]
+    for window in (f"{datetime.now(UTC):%Y%m}", f"{datetime.now(UTC):%Y%m%d}"):
+        for holder in ("o", f"k{KEY}"):
+            assert used(ACME, holder, window) == (3, 3600)
+            assert used(GLOBEX, holder, window) == (1, 1200)
 
 
 def test_drain__more_than_one_round_holds__goes_on_until_nothing_waits(

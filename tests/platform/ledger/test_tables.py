@@ -2,68 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import ProgrammingError, transaction
+from django.db import ProgrammingError
 
 from gateway.core import ids
-from gateway.platform.ledger import lines, selectors, writer
-from gateway.platform.ledger.lines import Arrival
-from gateway.platform.ledger.partitions import ensure_partitions
+from gateway.platform.ledger import selectors
+from gateway.platform.ledger.partitions import drop_expired, ensure_partitions
 from gateway.platform.ledger.types import EntryFilter
-from tests.platform.support import ACME, GLOBEX, KEY
-
-
-def request_id_at(moment: datetime) -> UUID:
-    """A UUIDv7 of that moment."""
-    low = ids.uuid7().int & (2**80 - 1)
-    return UUID(int=int(moment.timestamp() * 1000) << 80 | low)
-
-
-def arrival(org_id: UUID = ACME, request_id: UUID | None = None, **changes: Any) -> Arrival:
-    data = {
-        "org_id": str(org_id),
-        "request_id": str(request_id or ids.uuid7()),
-        "key_id": str(KEY),
-        "surface": "v1",
-        "model": "openai/gpt-5-mini-2026-01-01",
-        "provider": "openai",
-        "persona_id": "customer-support-sage",
-        "subject_id": str(ids.uuid7()),
-        "status": 200,
-        "outcome": "ok",
-        "calls": 1,
-        "prompt_tokens": 1000,
-        "completion_tokens": 200,
-        "provider_cost_micros": 10,
-        "markup_micros": 2,
-        "charged_micros": 12,
-        "price_version": "2026-09-01",
-        "latency_ms": 900,
-        "ttft_ms": 200,
-        **changes,
-    }
-    return lines.decode("00-1-0", {b"kind": b"settled", b"data": json.dumps(data).encode()})
-
-
-def put(databases: Any, *arrivals: Arrival) -> None:
-    with transaction.atomic(using="batch"):
-        assert writer.write(databases["batch"], arrivals) == []
-
-
-def as_org(databases: Any, org_id: UUID | None) -> None:
-    with databases["default"].cursor() as cursor:
-        cursor.execute("SELECT set_config('app.org_id', %s, false)", [str(org_id or "")])
-
-
-def ask(connection: Any, sql: str, *args: Any) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, args)
-        return list(cursor.fetchall())
+from tests.platform.ledger.support import arrival, as_org, ask, put, request_id_at
+from tests.platform.support import ACME, GLOBEX
 
 
 def test_request_role__query_without_where__sees_its_own_organization_only(databases: Any) -> None:
@@ -71,7 +22,8 @@ def test_request_role__query_without_where__sees_its_own_organization_only(datab
     for org, rows, calls in ((ACME, 2, 2), (GLOBEX, 1, 1), (None, 0, None)):
         as_org(databases, org)
         assert ask(databases["default"], "SELECT count(*) FROM ledger_entry") == [(rows,)]
-        assert ask(databases["default"], "SELECT sum(calls)::int FROM ledger_daily") == [(calls,)]
+        for table in ("ledger_daily", "ledger_hourly", "ledger_subject_daily"):
+            assert ask(databases["default"], f"SELECT sum(calls)::int FROM {table}") == [(calls,)]
         assert {row[0] for row in ask(databases["default"], "SELECT org_id FROM ledger_entry")} <= {org}
     as_org(databases, ACME)
     assert selectors.entries(GLOBEX).entries == ()
@@ -85,6 +37,12 @@ def test_request_role__query_without_where__sees_its_own_organization_only(datab
         "DELETE FROM ledger_entry",
         "SELECT * FROM ledger_entry_default",
         "TRUNCATE ledger_entry",
+        "UPDATE ledger_hourly SET charged_micros = 0",
+        "DELETE FROM ledger_hourly",
+        "INSERT INTO ledger_hourly SELECT * FROM ledger_hourly",
+        "UPDATE ledger_subject_daily SET charged_micros = 0",
+        "DELETE FROM ledger_subject_daily",
+        "SELECT * FROM ledger_rollup_due",
     ],
 )
 def test_request_role__anything_but_reading_through_the_ledger__is_refused(databases: Any, sql: str) -> None:
@@ -136,9 +94,31 @@ def test_ensure_partitions__index_of_the_ledger__is_the_partitions_own(databases
 
 
 def test_row__with_ordinary_names__is_narrower_than_300_bytes(databases: Any) -> None:
-    put(databases, *(arrival() for _ in range(50)))
+    streamed = {"alias": "tier:fast", "stream": True, "bounded": True, "token_id": str(ids.uuid7())}
+    hit = {"alias": "support", "cache_hit": True, "saved_micros": 12, "own_credential": True}
+    put(databases, *(arrival(**facts) for facts in (streamed, hit, {"project_id": str(ids.uuid7())})))
     [(widest,)] = ask(databases["batch"], "SELECT max(pg_column_size(e)) FROM ledger_entry e")
     assert widest < 300
+
+
+def test_drop_expired__old_days__go_whole_and_their_sums_stay(databases: Any) -> None:
+    old, young = (datetime(2033, 5, day, 8, tzinfo=UTC) for day in (1, 10))
+    put(databases, arrival(request_id=request_id_at(old)), arrival(request_id=request_id_at(young)))
+    made = ensure_partitions(databases["owner"], days_ahead=0, today=date(2033, 5, 10))
+    assert made == ["ledger_entry_20330509", "ledger_entry_20330510", "ledger_entry_20330501"]
+    assert ask(databases["owner"], "SELECT count(*) FROM ledger_entry_default") == [(0,)]
+
+    with databases["owner"].cursor() as cursor:
+        cursor.execute("INSERT INTO ledger_rollup_due VALUES ('2033-05-01')")
+    today = date(2033, 5, 12)
+    assert "ledger_entry_20330501" not in drop_expired(databases["owner"], keep_days=3, today=today)
+    with databases["owner"].cursor() as cursor:
+        cursor.execute("TRUNCATE ledger_rollup_due")
+    assert "ledger_entry_20330501" in drop_expired(databases["owner"], keep_days=3, today=today)
+    assert drop_expired(databases["owner"], keep_days=3, today=today) == []
+    assert ask(databases["batch"], "SELECT day FROM ledger_entry") == [(date(2033, 5, 10),)]
+    for table in ("ledger_daily", "ledger_hourly", "ledger_subject_daily"):
+        assert ask(databases["batch"], f"SELECT sum(charged_micros)::int FROM {table}") == [(24,)]
 
 
 def test_write__a_thousand_rows_with_repeats__are_rolled_up_once_each(databases: Any) -> None:

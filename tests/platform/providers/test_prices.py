@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.platform.providers import prices
 from gateway.platform.providers.prices import Price
+from gateway.platform.providers.rates import Rate, Rates, dollars, picos
 from gateway.platform.providers.types import TokenUsage
 
 
@@ -57,7 +58,7 @@ def test_price__anthropics_cache__is_priced_by_what_was_read_and_written(model, 
     )
     price = prices.price("anthropic", model, TokenUsage(prompt, completion, read, written))
     assert abs(listed.total_price * 1_000_000 - price.provider_cost_micros) <= Decimal("0.5")
-    assert price.charged_micros <= prices.estimate("anthropic", model, prompt, completion) + 1
+    assert price.charged_micros <= prices.estimate("anthropic", model, prompt, completion)
 
 
 @pytest.mark.parametrize(
@@ -84,12 +85,59 @@ def test_price__any_usage__adds_up_and_stays_under_the_estimate(prompt, completi
     price = prices.price("openai", model, TokenUsage(prompt, completion, min(cached, prompt)))
     assert price.charged_micros == price.provider_cost_micros + price.markup_micros
     assert abs(price.markup_micros * 5 - price.provider_cost_micros) <= 3
-    assert price.charged_micros <= prices.estimate("openai", model, prompt, completion) + 1
+    assert price.charged_micros <= prices.estimate("openai", model, prompt, completion)
 
 
 def test_estimate__no_max_tokens__assumes_a_long_answer():
     assert (
         prices.estimate("openai", "gpt-4o-mini", 0, None)
         == prices.estimate("openai", "gpt-4o-mini", 0, 16_384)
-        == 11_797
+        == 11_796
     )
+
+
+OWN = Rates(Rate(3_000_000), Rate(300_000), Rate(3_000_000), Rate(12_000_000), "own/v1")
+
+
+def test_price__own_rates__go_before_the_list_and_name_their_version():
+    for model in ("gpt-4o-mini", "my-own-llama"):
+        assert prices.price("openai", model, TokenUsage(100, 10, 50), OWN) == Price(285, 57, 342, "own/v1")
+    assert prices.price("openai", "gpt-4o-mini", TokenUsage(100, 10, 50)).price_version != "own/v1"
+
+
+def test_price__embeddings__cost_what_they_read():
+    # $0.02 per million tokens.
+    price = prices.price("openai", "text-embedding-3-small", TokenUsage(1_000_000, 0))
+    assert (price.provider_cost_micros, price.markup_micros, price.charged_micros) == (20_000, 4_000, 24_000)
+    assert prices.affordable_tokens("openai", "text-embedding-3-small", 1_000, 1_000) is None
+    assert prices.affordable_tokens("openai", "text-embedding-3-small", 1_000_000_000, 1_000) == 0
+
+
+@pytest.mark.parametrize("model", ["tts-1", "whisper-1"])
+def test_price__model_priced_by_characters_or_hours__is_unpriced(model):
+    assert prices.price("openai", model, TokenUsage(10, 10)).price_version == "unpriced"
+
+
+@given(
+    prompt=st.integers(0, 10**6),
+    micros=st.integers(0, 10**8),
+    model=st.sampled_from([("openai", "gpt-4o", None), ("anthropic", "claude-sonnet-4-5", None), ("x", "y", OWN)]),
+)
+def test_affordable_tokens__any_money__is_the_most_that_the_estimate_allows(prompt, micros, model):
+    provider, name, own = model
+    tokens = prices.affordable_tokens(provider, name, prompt, micros, own)
+    if prices.estimate(provider, name, prompt, 0, own) > micros:
+        assert tokens == 0
+        return
+    assert prices.estimate(provider, name, prompt, tokens, own) <= micros
+    assert prices.estimate(provider, name, prompt, tokens + 1, own) > micros
+
+
+def test_affordable_tokens__unpriced_or_free__is_not_limited_by_money():
+    assert prices.affordable_tokens("openai", "my-own-llama", 10, 0) is None
+    assert prices.affordable_tokens("ikiro", "sandbox", 10, 0) is None
+
+
+def test_dollars__of_what_was_written__reads_the_same():
+    for text in ("0", "0.075", "3", "15.5", "100000", "0.000001"):
+        assert dollars(picos(Decimal(text))) == text

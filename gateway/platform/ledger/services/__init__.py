@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.platform.ledger.partitions import ensure_partitions
+from gateway.platform.ledger.partitions import drop_expired, ensure_partitions
+from gateway.platform.ledger.rebuilding import rebuild, rebuild_due
 from gateway.platform.ledger.services.drain import drain
 from gateway.platform.ledger.services.reseed import reseed
 
-__all__ = ["drain", "ensure_partitions", "reseed"]
+__all__ = ["drain", "drop_expired", "ensure_partitions", "rebuild", "rebuild_due", "reseed"]
