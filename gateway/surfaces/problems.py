@@ -1,4 +1,5 @@
-"""From the one error base to each dialect's shape: problem+json on the native API, OpenAI's object under its paths."""
+"""From the one error base to each dialect's shape: problem+json on the native API, OpenAI's and
+Anthropic's objects under their paths."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from ninja.errors import HttpError, ValidationError
 from gateway.core import ids
 from gateway.core.endpoint import Call, call_of
 from gateway.core.errors import BadRequest, FieldProblem, GatewayError
+from gateway.surfaces import refusals
 from gateway.surfaces.parsing import malformed
 
 log = structlog.get_logger(__name__)
@@ -21,12 +23,17 @@ OPENAI_TYPES = {
     404: "invalid_request_error", 409: "conflict_error", 413: "invalid_request_error", 422: "invalid_request_error",
     429: "rate_limit_error",
 }  # fmt: skip
-_ANTHROPIC_TYPES = {
+ANTHROPIC_TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error",
-    404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 529: "overloaded_error",
+    404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 504: "timeout_error",
 }  # fmt: skip
 # Trying the same again changes nothing, whatever the status makes a vendor's client believe.
 _FINAL = frozenset({"provider_auth_failed", "egress_refused"})
+_REFUSALS = frozenset({401, 402, 403, 429})
+_LIMITS = frozenset({402, 429})
+_VENDORS = frozenset({"openai", "anthropic"})
+# A model without room: Anthropic's own status for it, which their clients know.
+_NO_ROOM, _OVERLOADED = "upstream_overloaded", 529
 PROBLEM_JSON = "application/problem+json"
 _SOURCES = {"query": "query", "path": "path", "header": "header", "cookie": "cookie"}
 
@@ -59,6 +66,9 @@ def problem(error: GatewayError, call: Call, *, instance: str) -> dict[str, Any]
     shown.update({key: value for key, value in error.extra.items() if key not in shown})
     if (call.principal is not None or call.account is not None) and call.decisions:
         shown["decisions"] = call.decisions
+        line = next((one for one in call.decisions if one["verdict"] == "refused"), None)
+        if line is not None:
+            shown["decision"] = line
     return shown
 
 
@@ -72,15 +82,25 @@ def openai_error(error: GatewayError, call: Call) -> dict[str, Any]:
             "param": _param(first) if first else error.extra.get("param"),
             "code": error.code,
             "request_id": ids.public("req", call.request_id),
+            **_decision(error, call),
         }
     }
 
 
 def anthropic_error(error: GatewayError, call: Call) -> dict[str, Any]:
     """The same error as Anthropic's clients read it; ``code`` beside their fields, where they look for none."""
-    kind = _ANTHROPIC_TYPES.get(error.http_status, "invalid_request_error" if error.http_status < 500 else "api_error")
-    told = {"type": kind, "message": error.detail, "code": error.code}
+    kind = ANTHROPIC_TYPES.get(error.http_status, "invalid_request_error" if error.http_status < 500 else "api_error")
+    kind = "overloaded_error" if error.code == _NO_ROOM else kind
+    told = {"type": kind, "message": error.detail, "code": error.code, **_decision(error, call)}
     return {"type": "error", "error": told, "request_id": ids.public("req", call.request_id)}
+
+
+def _decision(error: GatewayError, call: Call) -> dict[str, Any]:
+    """Which limit or budget it was that refused; nothing for any other error."""
+    if error.http_status not in _LIMITS:
+        return {}
+    line = next((one for one in call.decisions if one["verdict"] == "refused"), None)
+    return {} if line is None else {"decision": line}
 
 
 def _param(problem: FieldProblem) -> str | None:
@@ -92,14 +112,17 @@ def respond(request: HttpRequest, error: Any) -> HttpResponse:
     """The HTTP answer for an error, in the dialect of the request's surface."""
     call = call_of(request)
     call.failure = error
+    if error.http_status in _REFUSALS:
+        refusals.mark(call, error)
     status, kind = error.http_status, PROBLEM_JSON
     final = False
-    if call.surface == "openai":
+    if call.surface in _VENDORS:
         # GET /v1/models is the one path that both vendors' clients share; this header tells them apart.
-        spoken = anthropic_error if "HTTP_ANTHROPIC_VERSION" in request.META else openai_error
-        body, kind = spoken(error, call), "application/json"
-        status = 400 if status == 422 else status
-        final = status == 409 or error.code in _FINAL
+        theirs = call.surface == "anthropic" or "HTTP_ANTHROPIC_VERSION" in request.META
+        body, kind = (anthropic_error if theirs else openai_error)(error, call), "application/json"
+        status = 400 if status == 422 and error.code != "idempotency_mismatch" else status
+        status = _OVERLOADED if theirs and error.code == _NO_ROOM else status
+        final = (status == 409 and error.retry_after is None) or error.code in _FINAL
     else:
         body = problem(error, call, instance=request.path)
     response = HttpResponse(json.dumps(body, default=str), status=status, content_type=kind)
@@ -149,8 +172,12 @@ def crashed(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def told(error: Exception, call: Call) -> GatewayError:
-    """What the caller is told of an error. A defect of ours is logged with its trace and told without it."""
+    """What the caller is told of an error, and the call's failure from now on. A defect of ours is logged with its
+    trace and told without it."""
     if isinstance(error, GatewayError):
+        call.failure = error
         return error
     log.error("request.crashed", request_id=ids.public("req", call.request_id), surface=call.surface, exc_info=error)
-    return GatewayError("This is our fault and it is logged. Quote the request id if it persists.")
+    ours = GatewayError("This is our fault and it is logged. Quote the request id if it persists.")
+    call.failure = ours
+    return ours

@@ -1,8 +1,10 @@
-"""A scripted provider that speaks two wires, OpenAI's and Anthropic's: a real server on a real socket.
+"""A scripted provider that speaks OpenAI's wires and Anthropic's: a real server on a real socket.
 
     with running() as upstream:            # a thread of this process, any free port
-        upstream.base_url                  # http://127.0.0.1:PORT/v1     (OpenAI: …/chat/completions, …/models)
-        upstream.root                      # http://127.0.0.1:PORT        (Anthropic: …/v1/messages, …/v1/models)
+        upstream.base_url                  # http://127.0.0.1:PORT/v1     (OpenAI: …/chat/completions, …/responses,
+                                           #   …/embeddings, …/models)
+        upstream.root                      # http://127.0.0.1:PORT        (Anthropic: …/v1/messages,
+                                           #   …/v1/messages/count_tokens, …/v1/models)
         upstream.calls()                   # what it saw: [{"id", "path", "dialect", "headers", "body", "scenario",
                                            #   "finished", "disconnected", "disconnected_after", …}]
         upstream.cancelled()               # how many of them the client let go before the answer was complete
@@ -46,7 +48,8 @@ Options of every scenario
     delay_ms, pace_ms, after, split=N (bytes per write), eol=crlf, comments=1 (keep-alives between frames),
     content_type=…, done=0 (no [DONE] / no message_stop), finish=… (another finish_reason or stop_reason),
     usage=none|last|every|null (OpenAI: no usage, on the last choice's chunk, on each, null until the end; Anthropic:
-    none), cached=N, cache_write=N
+    none), cached=N, cache_write=N, responses=0 (no Responses API: 404), packed=1 (embeddings as base64 whatever was
+    asked for)
 
 The Anthropic dialect refuses what the real API refuses: no ``x-api-key`` (401), no ``anthropic-version``, no
 ``max_tokens``, unknown fields, a role other than user and assistant, tool calls without their results (400).

@@ -30,21 +30,21 @@ def error(code: int, message: str, error_code: str | None = None) -> dict[str, A
     return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_fake"}
 
 
-def refused(headers: dict[str, str], body: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
+def refused(headers: dict[str, str], body: dict[str, Any], path: str) -> tuple[int, dict[str, Any]] | None:
     """What the real API refuses, as (status, answer)."""
     if not headers.get("x-api-key"):
         return 401, error(401, "x-api-key header is required")
-    problem = _problem(headers, body)
+    problem = _problem(headers, body, counting=path.endswith("/count_tokens"))
     return None if problem is None else (400, error(400, problem))
 
 
-def _problem(headers: dict[str, str], body: dict[str, Any]) -> str | None:
+def _problem(headers: dict[str, str], body: dict[str, Any], *, counting: bool = False) -> str | None:
     if "anthropic-version" not in headers:
         return "anthropic-version: header is required"
     unknown = sorted(set(body) - _FIELDS)
     if unknown:
         return f"{unknown[0]}: Extra inputs are not permitted"
-    if not isinstance(body.get("max_tokens"), int):
+    if not isinstance(body.get("max_tokens"), int) and not counting:
         return "max_tokens: Field required"
     messages = body.get("messages") or []
     if not messages or messages[0]["role"] != "user":
@@ -170,11 +170,15 @@ def _stop(frames: list[Frame], options: Options) -> str | None:
 
 def counted(frames: list[Frame], body: dict[str, Any], options: Options) -> dict[str, Any]:
     return {
-        "input_tokens": len(json.dumps(body.get("messages", [])).split()),
+        "input_tokens": prompt_tokens(body),
         "output_tokens": len(frames),
         "cache_read_input_tokens": int(options.get("cached", "0")),
         "cache_creation_input_tokens": int(options.get("cache_write", "0")),
     }
+
+
+def prompt_tokens(body: dict[str, Any]) -> int:
+    return len(json.dumps(body.get("messages", [])).split())
 
 
 def models(names: list[str]) -> dict[str, Any]:

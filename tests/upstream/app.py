@@ -12,10 +12,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.upstream import anthropic, openai
+from tests.upstream import anthropic, openai, responses
 from tests.upstream.scenarios import SCENARIOS, Cut, Options
 
 _HTML = b"<html>captive portal</html>"
+_DIALECTS = {"/messages": "anthropic", "/count_tokens": "anthropic", "/responses": "responses"}
+_SAYING = (b"content_block_delta", b"output_text.delta")
 _DRIP = {"split": "7", "split_ms": "2"}
 
 
@@ -92,7 +94,7 @@ class Upstream:
         except ValueError:
             body = {}
         name, options = self._scenario(str(body.get("model", "")))
-        dialect = "anthropic" if path.endswith("/messages") else "openai"
+        dialect = next((known for end, known in _DIALECTS.items() if path.endswith(end)), "openai")
         with self._lock:
             record = Call(len(self.seen) + 1, path, dialect, headers, body, len(raw), name)
             self.seen.append(record)
@@ -122,15 +124,19 @@ class Upstream:
 
     async def _answer(self, record: Call, options: Options, send: Any) -> None:
         name, body = record.scenario, record.body
-        dialect: Any = anthropic if record.dialect == "anthropic" else openai
+        dialect: Any = {"anthropic": anthropic, "responses": responses}.get(record.dialect, openai)
         await asyncio.sleep(int(options.get("delay_ms", "0")) / 1000)
-        if (refused := dialect.refused(record.headers, body)) is not None:
+        if (refused := dialect.refused(record.headers, body, record.path)) is not None:
             await self._json(send, *refused)
         elif name == "status" or (name == "flaky" and self._fails_again(record, options)):
             await self._error(record, dialect, options, send)
         elif name in ("non-json", "html"):
             await self._start(send, 200, options.get("content_type", "text/html"))
             await send({"type": "http.response.body", "body": _HTML})
+        elif record.path.endswith("/count_tokens"):
+            await self._json(send, 200, {"input_tokens": anthropic.prompt_tokens(body)})
+        elif record.path.endswith("/embeddings"):
+            await self._json(send, 200, openai.embeddings(body, options))
         elif not body.get("stream"):
             answer = dialect.whole(options, SCENARIOS[name](options, body), body)
             if name in ("cut", "stall", "stall-first"):
@@ -171,7 +177,7 @@ class Upstream:
         pace, split = int(options.get("pace_ms", "0")) / 1000, int(options.get("split", "0"))
         said = 0
         for number, data in enumerate(dialect.stream(name, options, SCENARIOS[name](options, body), body)):
-            said += dialect is openai or b"content_block_delta" in data or (name == "stall" and after == 0)
+            said += dialect is openai or any(word in data for word in _SAYING) or (name == "stall" and after == 0)
             if said > after and name in ("stall", "stall-first"):
                 await asyncio.sleep(3600)
             if said > after and name == "cut":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +13,7 @@ from tests.upstream.scenarios import Frame, Options
 _NO_END = ("break", "error-mid", "error-first")
 
 
-def refused(headers: dict[str, str], body: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
+def refused(headers: dict[str, str], body: dict[str, Any], path: str) -> tuple[int, dict[str, Any]] | None:
     """What the real API would refuse. Everything is accepted here: so many servers speak this dialect."""
     return None
 
@@ -94,3 +96,19 @@ def whole(options: Options, frames: list[Frame], body: dict[str, Any]) -> dict[s
 
 def models(names: list[str]) -> dict[str, Any]:
     return {"object": "list", "data": [{"id": name, "object": "model", "created": 1} for name in names]}
+
+
+def embeddings(body: dict[str, Any], options: Options) -> dict[str, Any]:
+    """A vector for each input, which counts up from its place. ``packed=1`` answers base64 whatever was asked for."""
+    given = body["input"]
+    inputs = given if isinstance(given, list) and given and not isinstance(given[0], int) else [given]
+    size = body.get("dimensions") or 4
+    rows = []
+    for at in range(len(inputs)):
+        vector = [float(at + place) for place in range(size)]
+        packed = base64.b64encode(struct.pack(f"<{size}f", *vector)).decode()
+        as_text = body.get("encoding_format") == "base64" or "packed" in options
+        rows.append({"object": "embedding", "index": at, "embedding": packed if as_text else vector})
+    count = sum(len(one.split()) if isinstance(one, str) else len(one) for one in inputs)
+    usage = {"prompt_tokens": count, "total_tokens": count}
+    return {"object": "list", "data": rows, "model": body["model"], "usage": usage}

@@ -48,7 +48,7 @@ async def as_bytes(
         async for delta in stream:
             if delta.usage is not None:
                 tally.usage = delta.usage
-            if delta.content is not None or delta.tool_calls or delta.finish_reason:
+            if delta.content is not None or delta.thinking or delta.tool_calls or delta.finish_reason:
                 choice = {"index": 0, "delta": role | _part(delta), "finish_reason": delta.finish_reason}
                 yield frame(chunk | {"choices": [choice]})
                 role = {}
@@ -61,6 +61,8 @@ async def as_bytes(
 async def _whole(stream: ModelStream, head: dict[str, Any], tally: Tally) -> bytes:
     async for delta in stream:  # a buffered answer is one delta
         message: dict[str, Any] = {"role": "assistant", "content": delta.content}
+        if delta.thinking:
+            message["reasoning_content"] = delta.thinking
         if delta.tool_calls:
             message["tool_calls"] = [_call(call, whole=True) for call in delta.tool_calls]
         choice = {"index": 0, "message": message, "finish_reason": delta.finish_reason}
@@ -72,6 +74,8 @@ async def _whole(stream: ModelStream, head: dict[str, Any], tally: Tally) -> byt
 
 def _part(delta: ModelDelta) -> dict[str, Any]:
     part: dict[str, Any] = {} if delta.content is None else {"content": delta.content}
+    if delta.thinking:  # the name that servers of open models gave it; OpenAI's clients leave it alone
+        part["reasoning_content"] = delta.thinking
     if delta.tool_calls:
         part["tool_calls"] = [_call(call, whole=False) for call in delta.tool_calls]
     return part

@@ -31,7 +31,7 @@ class Shape(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
     """``model`` is the name after ``provider/``. ``params``: temperature, max_tokens, response_format, stop, metadata,
-    … as given.
+    … as given. Who translates notes in ``ignored`` which of the caller's wishes have no counterpart where they go.
     """
 
     model: str
@@ -40,6 +40,7 @@ class ModelRequest:
     tool_choice: str | dict[str, Any] | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
+    ignored: list[str] = field(default_factory=list, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +67,19 @@ class TokenUsage:
 
 @dataclass(frozen=True, slots=True)
 class ModelDelta:
-    """``refusal`` says that ``content`` is not the answer but why the model gives none."""
+    """``refusal`` says that ``content`` is not the answer but why the model gives none; ``thinking`` is what it thinks
+    aloud before it answers."""
 
     content: str | None = None
     tool_calls: tuple[ToolCallDelta, ...] = ()
     finish_reason: str | None = None
     usage: TokenUsage | None = None
     refusal: bool = False
+    thinking: str | None = None
 
     def says_something(self) -> bool:
         """Whether a caller would notice it. A role alone, or an empty string, says nothing."""
-        return bool(self.content or self.tool_calls or self.finish_reason or self.usage)
+        return bool(self.content or self.thinking or self.tool_calls or self.finish_reason or self.usage)
 
 
 class Peeked(Generic[T]):

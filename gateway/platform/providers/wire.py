@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
+from typing import Protocol
 
 from django.conf import settings
 
-from gateway.core import egress
+from gateway.core import egress, serving
 from gateway.core.crypto import Secret
 from gateway.core.errors import UpstreamError
 from gateway.platform.providers.refusals import Refusals
 from gateway.platform.providers.sse import EventSplitter, EventTooLarge
+from gateway.platform.providers.types import Tally, TokenUsage
 
 _ERROR_BODY = 64 * 1024
 _MAX_ANSWER = 32 * 1024 * 1024
@@ -31,7 +34,22 @@ def timeouts_of(changes: Mapping[str, float] | None = None) -> egress.Timeouts:
     )
 
 
-class Wire:
+class Filter(Protocol):
+    """What a stream goes through: see ``filters.EventFilter``."""
+
+    spoke: bool
+    done: bool
+    failure: UpstreamError | None
+
+    @property
+    def usage(self) -> TokenUsage | None: ...
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def end(self) -> bytes: ...
+
+
+class Wire(ABC):
     """One provider's address and credential. ``trusted`` marks the operator's own address; an organization's goes
     through the egress guard. Holds no state of a request.
     """
@@ -43,12 +61,15 @@ class Wire:
         self.key = api_key if isinstance(api_key, Secret) else Secret(api_key)
         self.refusals = Refusals(name, self.key)
         self._trusted = trusted
+        # The operator's credential is one for all organizations; see ``hosted``.
+        self._shared = trusted
         self._timeouts = timeouts or timeouts_of()
         # The first token of a buffered answer comes with the last one.
         self._unhurried = replace(self._timeouts, first_byte=self._timeouts.total)
 
+    @abstractmethod
     def _authorization(self) -> dict[str, str]:
-        raise NotImplementedError
+        """The headers that carry the credential: all that a provider is told beside the body."""
 
     def _patience(self, *, stream: bool) -> float:
         """How long the first delta may take. The connection's own timer is a moment behind, for silence of another
@@ -56,9 +77,10 @@ class Wire:
         """
         return self._timeouts.first_byte + 0.05 if stream else self._timeouts.total + 0.05
 
-    def _call(self, url: str, body: bytes, *, stream: bool) -> egress.open:
+    def _call(self, url: str, body: bytes, *, stream: bool, headers: Mapping[str, str] | None = None) -> egress.open:
         accept = "text/event-stream" if stream else "application/json"
-        headers = {"content-type": "application/json", "accept": accept, **self._authorization()}
+        own = {"content-type": "application/json", "accept": accept, **serving.headers()}
+        headers = {**own, **self._authorization(), **(headers or {})}
         timeouts = self._timeouts if stream else self._unhurried
         return egress.open("POST", url, headers, body, trusted=self._trusted, timeouts=timeouts, max_body=_MAX_ANSWER)
 
@@ -73,6 +95,37 @@ class Wire:
 
     def _spoken(self, response: egress.Response) -> None:
         response.stall = self._timeouts.stall
+
+    async def _whole(self, url: str, body: bytes, model: str, *, headers: Mapping[str, str] | None = None) -> bytes:
+        """The complete answer to a body. Raises UpstreamError and its kin."""
+        async with self._call(url, body, stream=False, headers=headers) as response:
+            await self._checked(response, model)
+            return await response.read()
+
+    async def _piped(
+        self, url: str, body: bytes, model: str, filtered: Filter, tally: Tally, *,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[bytes, None]:  # fmt: skip
+        """The answer to a body as it streams, through ``filtered``; nothing until the model has said something."""
+        held = b""
+        async with self._call(url, body, stream=True, headers=headers) as response:
+            await self._checked(response, model)
+            self._patient(response)
+            while not filtered.done and (chunk := await response.next_chunk()) is not None:
+                held += filtered.feed(chunk)
+                tally.usage, tally.finished = filtered.usage, filtered.done
+                if held and filtered.spoke:
+                    self._spoken(response)
+                    yield held
+                    held = b""
+                if filtered.failure is not None:
+                    raise filtered.failure
+            if filtered.done:
+                await drained(response)
+        last = held + filtered.end()
+        tally.usage, tally.finished = filtered.usage, True
+        if last:
+            yield last
 
     def _events(self, splitter: EventSplitter, chunk: bytes) -> list[bytes]:
         try:

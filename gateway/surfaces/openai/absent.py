@@ -1,34 +1,36 @@
-"""What OpenAI's API has and this gateway has not: told in OpenAI's shape, with what there is instead.
-
-Some clients take another path than the one their user had in mind (the AI SDK's ``openai("…")`` and the Agents SDK
-mean ``/v1/responses``), so the refusal has to say it.
-"""
+"""What the vendors' APIs have and this gateway has not: told in their shapes, with what there is instead."""
 
 from __future__ import annotations
 
 from gateway.core.errors import NotFound
 
 _FAMILIES = (
-    "assistants", "audio", "batches", "completions", "embeddings", "files", "fine_tuning", "images", "moderations",
-    "realtime", "responses", "threads", "uploads", "vector_stores",
+    "assistants", "audio", "batches", "complete", "completions", "conversations", "files", "fine_tuning", "images",
+    "moderations", "realtime", "skills", "threads", "uploads", "vector_stores", "videos",
 )  # fmt: skip
-# Below these paths of ours OpenAI has more than we do; the aliases are ours alone.
-_BELOW = ("chat", "models")
+# Below these paths of ours the vendors have more than we do; the aliases are ours alone.
+_BELOW = ("chat", "embeddings", "messages", "models", "responses")
 _OURS = "/v1/models/aliases"
 _PREFIXES = tuple(f"/v1/{family}" for family in (*_FAMILIES, *(f"{below}/" for below in _BELOW)))
-_THERE_IS = "This gateway speaks POST /v1/chat/completions, GET /v1/models and its own POST /v1/chat."
+_THERE_IS = (
+    "This gateway speaks POST /v1/chat/completions, /v1/responses, /v1/embeddings and /v1/messages, GET /v1/models and "
+    "its own POST /v1/chat."
+)
 _INSTEAD = {
-    "responses": (
-        "Use chat completions: client.chat.completions.create(…) in the openai packages, openai.chat('…') in the AI "
-        "SDK, set_default_openai_api('chat_completions') in the Agents SDK."
-    ),
+    "complete": "Send the prompt as a message: client.messages.create(…).",
     "completions": "Send the prompt as a message: client.chat.completions.create(…).",
-    "embeddings": "Memories are embedded and searched by the gateway itself: POST /v1/memories/recall.",
+    "messages": "Batches of messages are not kept here: send them one by one.",
+    "responses": "Answers are not stored here: send the conversation so far as input.",
 }
 
 
+def surface_at(path: str) -> str:
+    """Whose dialect the refusal for a path is told in."""
+    return "anthropic" if path.startswith(("/v1/messages/", "/v1/complete/")) or path == "/v1/complete" else "openai"
+
+
 def at(path: str) -> NotFound | None:
-    """The refusal for a path of OpenAI's API that nothing here serves; None for any other path."""
+    """The refusal for a path of a vendor's API that nothing here serves; None for any other path."""
     if not path.startswith(_PREFIXES) or path.startswith(_OURS):
         return None
     family, _, _ = path.removeprefix("/v1/").partition("/")

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from gateway.core.errors import BadRequest, FieldProblem
-from gateway.surfaces.openai.envelope import OURS, Envelope, PersonaId, Scopes, SubjectId, invalid
+from gateway.surfaces.openai.envelope import OURS, Ours, PersonaId, Scopes, SubjectId, invalid
 
 _HEADERS = {
     "persona_id": ("HTTP_X_PERSONA_ID", "x-persona-id"),
@@ -33,7 +33,7 @@ class Address:
     redact_mode: str | None = None
 
 
-def addressed(meta: Mapping[str, str], envelope: Envelope) -> Address | None:
+def addressed(meta: Mapping[str, str], envelope: Ours) -> Address | None:
     """The address of a call, or None for one that is meant for the model alone.
 
     Raises BadRequest when a header and a body key disagree, for a persona without a person or the other way round, and

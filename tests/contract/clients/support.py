@@ -1,10 +1,11 @@
-"""The official Python client as an application would set it up, and what the scripted provider saw of it."""
+"""The official Python clients as an application would set them up, and what the scripted provider saw of it."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import uuid4
 
+from anthropic import Anthropic, AsyncAnthropic
 from openai import AsyncOpenAI, OpenAI
 
 from tests.harness import Org
@@ -20,6 +21,11 @@ WEATHER: Any = {
     },
 }
 TIME: Any = {"type": "function", "function": {**WEATHER["function"], "name": "get_time", "description": "The time."}}
+# The same tools in the two other dialects.
+FLAT: list[Any] = [{"type": "function", **tool["function"]} for tool in (WEATHER, TIME)]
+THEIRS: list[Any] = [
+    {"name": tool["name"], "description": tool["description"], "input_schema": tool["parameters"]} for tool in FLAT
+]
 USER: Any = {"role": "user", "content": "hello"}
 
 
@@ -38,6 +44,19 @@ def client(org: Org, subject: str | None = None, **more: Any) -> OpenAI:
 
 def async_client(org: Org, subject: str | None = None, **more: Any) -> AsyncOpenAI:
     return AsyncOpenAI(**options(org, subject, **more))
+
+
+def anthropic_client(org: Org, subject: str | None = None, **more: Any) -> Anthropic:
+    return Anthropic(**_anthropic(org, subject, **more))
+
+
+def async_anthropic_client(org: Org, subject: str | None = None, **more: Any) -> AsyncAnthropic:
+    return AsyncAnthropic(**_anthropic(org, subject, **more))
+
+
+def _anthropic(org: Org, subject: str | None, **more: Any) -> dict[str, Any]:
+    """Their clients put the version into the path themselves."""
+    return {**options(org, subject), "base_url": org.base_url, **more}
 
 
 def tagged(model: str) -> tuple[str, str]:

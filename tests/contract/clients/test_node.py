@@ -1,10 +1,12 @@
-"""The official Node client, unchanged but for its base URL: one script runs all cases, each is reported here."""
+"""The official Node clients and the Vercel AI SDK, unchanged but for their base URL: each script runs all of its cases,
+and each case is reported here."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +19,55 @@ from tests.harness import Gateway
 from tests.surfaces.openai.support import DOT
 
 _FOLDER = Path(__file__).parent / "node"
-_CASES = _FOLDER / "cases.mjs"
+# Each script with what its cases are repeated over before the provider wires.
+_SCRIPTS: dict[str, tuple[str, ...]] = {
+    "cases": ("",),
+    "anthropic": ("",),
+    "aisdk": ("responses-", "chat-", "messages-"),
+}
 
 
-def _names() -> list[str]:
+def _names(script: str) -> list[str]:
     """The cases, by the names that the script gives them."""
-    both, single = re.findall(r"^const (?:both|single) = \{\n(.*?)^\};", _CASES.read_text(), re.S | re.M)
+    text = (_FOLDER / f"{script}.mjs").read_text()
+    both, single = re.findall(r"^const (?:both|single) = \{\n(.*?)^\};", text, re.S | re.M)
     methods = re.compile(r"^  async (\w+)\(", re.M)
-    over = [f"{name}-{wire}-{way}" for wire in WIRES for name in methods.findall(both) for way in ("plain", "persona")]
+    over = [
+        f"{name}-{dialect}{wire}-{way}"
+        for dialect in _SCRIPTS[script]
+        for wire in WIRES
+        for name in methods.findall(both)
+        for way in ("plain", "persona")
+    ]
     return methods.findall(single) + over
 
 
 @pytest.fixture(scope="module")
-def report(front: Gateway, upstream: Any, node: Node, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def reports(
+    front: Gateway, upstream: Any, node: Node, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Any]]:
     env = {
         "GATEWAY": front.base_url, "KEY": front.acme.api_key, "OTHER_KEY": front.globex.api_key,
         "UPSTREAM": upstream.root, "DOT": DOT,
     }  # fmt: skip
-    printed = node.run(_CASES, folder=tmp_path_factory.mktemp("node"), env=env)
-    return {case["name"]: case for case in json.loads(printed)}
+
+    def run(script: str) -> dict[str, Any]:
+        printed = node.run(_FOLDER / f"{script}.mjs", folder=tmp_path_factory.mktemp(script), env=env)
+        return {case["name"]: case for case in json.loads(printed)}
+
+    # Side by side: the scripts wait for the gateway, not for each other.
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(_SCRIPTS, pool.map(run, _SCRIPTS), strict=True))
 
 
-@pytest.mark.parametrize("name", _names())
-def test_node__case__holds(name: str, report: dict[str, Any]) -> None:
-    assert report[name]["error"] is None, report[name]["error"]
+@pytest.mark.parametrize(("script", "name"), [(script, name) for script in _SCRIPTS for name in _names(script)])
+def test_node__case__holds(script: str, name: str, reports: dict[str, dict[str, Any]]) -> None:
+    assert reports[script][name]["error"] is None, reports[script][name]["error"]
 
 
-def test_node__every_case__is_one_of_these(report: dict[str, Any]) -> None:
-    assert set(report) == set(_names())
+@pytest.mark.parametrize("script", _SCRIPTS)
+def test_node__every_case__is_one_of_these(script: str, reports: dict[str, dict[str, Any]]) -> None:
+    assert set(reports[script]) == set(_names(script))
 
 
 def test_lock_file__names_no_registry_and_checks_what_it_gets() -> None:

@@ -147,7 +147,7 @@ def test_provider__falls_silent__is_an_error_and_no_wait(front: Gateway, scenari
 
     started = time.monotonic()
     errors = asyncio.run(run())
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 20
     assert {error.code for error in errors} <= {"upstream_timeout", "upstream_stalled"}
     assert {isinstance(error, openai.InternalServerError) for error in errors} == {scenario == "stall-first"}
 
@@ -186,12 +186,12 @@ def test_client__hangs_up__reaches_the_provider_within_three_seconds(
     assert not call["finished"]
 
 
-@pytest.mark.parametrize("path", ["responses", "embeddings", "completions"])
+@pytest.mark.parametrize("path", ["completions", "moderations", "files"])
 def test_other_surfaces_of_openai__say_what_there_is(front: Gateway, path: str) -> None:
     with client(front.acme) as ai, pytest.raises(openai.NotFoundError, match="/v1/chat/completions"):
-        if path == "responses":
-            ai.responses.create(model="ikiro/sandbox", input="hello")
-        elif path == "embeddings":
-            ai.embeddings.create(model="ikiro/sandbox", input="hello")
+        if path == "moderations":
+            ai.moderations.create(model="ikiro/sandbox", input="hello")
+        elif path == "files":
+            ai.files.list()
         else:
             ai.completions.create(model="ikiro/sandbox", prompt="hello")

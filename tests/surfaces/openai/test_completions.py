@@ -263,7 +263,7 @@ def test_narrowed_key__without_its_persona__does_not_reach_the_bare_model(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-@pytest.mark.parametrize("path", ["/v1/responses", "/v1/embeddings", "/v1/completions", "/v1/responses/resp_1"])
+@pytest.mark.parametrize("path", ["/v1/moderations", "/v1/files", "/v1/completions", "/v1/responses/resp_1/cancel"])
 def test_absent_path__of_openais_api__is_404_that_says_what_there_is(gateway: Gateway, method: str, path: str) -> None:
     with gateway.acme.client() as client:
         said = error(answer := client.request(method, path))

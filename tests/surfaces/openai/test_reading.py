@@ -145,10 +145,10 @@ def test_envelope__not_an_object__says_so() -> None:
 @pytest.mark.parametrize(
     ("path", "hint"),
     [
-        ("/v1/responses", "openai.chat('…')"),
-        ("/v1/responses/resp_1", "openai.chat('…')"),
+        ("/v1/responses/resp_1/cancel", "not stored here"),
+        ("/v1/messages/batches", "one by one"),
         ("/v1/completions", "as a message"),
-        ("/v1/embeddings", "/v1/memories/recall"),
+        ("/v1/complete", "client.messages.create"),
         ("/v1/audio/speech", "POST /v1/chat/completions"),
         ("/v1/chat/completions/chatcmpl_1", "POST /v1/chat/completions"),
     ],
@@ -161,7 +161,18 @@ def test_absent__of_openais_api__says_what_there_is(path: str, hint: str) -> Non
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/chat", "/v1/models", "/v1/models/aliases/x", "/v1/nothing", "/v1/filesystem", "/healthz", "/v1/memories/x"],
+    [
+        "/v1/chat",
+        "/v1/models",
+        "/v1/messages",
+        "/v1/responses",
+        "/v1/embeddings",
+        "/v1/models/aliases/x",
+        "/v1/nothing",
+        "/v1/filesystem",
+        "/healthz",
+        "/v1/memories/x",
+    ],
 )
 def test_absent__of_our_own_or_nobodys__is_not_openais(path: str) -> None:
     assert absent.at(path) is None

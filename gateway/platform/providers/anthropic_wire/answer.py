@@ -1,4 +1,4 @@
-"""Anthropic's answers as deltas: content blocks become text and numbered tool calls, thinking stays unsaid."""
+"""Anthropic's answers as deltas: content blocks become text, thinking and numbered tool calls."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class _Usage(msgspec.Struct):
 class _Block(msgspec.Struct):
     type: str = ""
     text: str | None = None
+    thinking: str | None = None
     id: str | None = None
     name: str | None = None
     input: Any = None
@@ -40,11 +41,14 @@ class _Block(msgspec.Struct):
 class _Delta(msgspec.Struct):
     type: str = ""
     text: str | None = None
+    thinking: str | None = None
     partial_json: str | None = None
     stop_reason: str | None = None
 
 
-class _Message(msgspec.Struct):
+class Message(msgspec.Struct):
+    """A whole message, or what stands in its place: an error."""
+
     type: str = ""
     content: list[_Block] | None = None
     stop_reason: str | None = None
@@ -52,18 +56,20 @@ class _Message(msgspec.Struct):
     error: Any = None
 
 
-class _Event(msgspec.Struct):
+class Event(msgspec.Struct):
+    """One event of a stream."""
+
     type: str = ""
     index: int = 0
-    message: _Message | None = None
+    message: Message | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
     usage: _Usage | None = None
     error: Any = None
 
 
-_message = msgspec.json.Decoder(_Message)
-_event = msgspec.json.Decoder(_Event)
+_message = msgspec.json.Decoder(Message)
+_event = msgspec.json.Decoder(Event)
 
 
 def finish_of(reason: str | None) -> str:
@@ -83,7 +89,7 @@ def message_of(refusals: Refusals, body: bytes) -> ModelDelta:
         raise refusals.inside(message.error)
     if message.content is None:
         raise refusals.no_answer()
-    counts = _Counts()
+    counts = Counts()
     counts.take(message.usage)
     called = [block for block in message.content if block.type == "tool_use"]
     return ModelDelta(
@@ -94,10 +100,11 @@ def message_of(refusals: Refusals, body: bytes) -> ModelDelta:
         ),
         finish_reason=finish_of(message.stop_reason),
         usage=counts.tokens(),
+        thinking="".join(block.thinking or "" for block in message.content if block.type == "thinking") or None,
     )
 
 
-class _Counts:
+class Counts:
     """The usage of one answer: the start tells the input, the end the output, and the later word counts."""
 
     def __init__(self) -> None:
@@ -123,7 +130,7 @@ class Reading:
     def __init__(self, refusals: Refusals) -> None:
         self.spoke = self.finished = self.done = False
         self._refusals = refusals
-        self._counts = _Counts()
+        self._counts = Counts()
         self._calls: dict[int, int] = {}  # content block → number of the tool call
         self._unsaid: dict[int, str] = {}  # a block's arguments as long as no fragment of them came
 
@@ -162,6 +169,8 @@ class Reading:
     def _started(self, index: int, block: _Block) -> ModelDelta | None:
         if block.type == "text":
             return ModelDelta(block.text)
+        if block.type == "thinking":
+            return ModelDelta(thinking=block.thinking)
         if block.type != "tool_use":
             return None
         number = self._calls[index] = len(self._calls)
@@ -171,6 +180,8 @@ class Reading:
     def _continued(self, index: int, delta: _Delta) -> ModelDelta | None:
         if delta.type == "text_delta":
             return ModelDelta(delta.text)
+        if delta.type == "thinking_delta":
+            return ModelDelta(thinking=delta.thinking)
         if delta.type != "input_json_delta" or index not in self._calls or not delta.partial_json:
             return None
         self._unsaid.pop(index, None)
@@ -182,7 +193,7 @@ class Reading:
             return None
         return ModelDelta(tool_calls=(ToolCallDelta(self._calls[index], arguments=arguments),))
 
-    def _ended(self, event: _Event) -> ModelDelta | None:
+    def _ended(self, event: Event) -> ModelDelta | None:
         self._counts.take(event.usage)
         if event.delta is None or event.delta.stop_reason is None:
             return None

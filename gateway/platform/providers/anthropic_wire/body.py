@@ -4,6 +4,7 @@ model would have to see is refused instead.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from gateway.platform.providers.types import ModelRequest
 
 # What is asked for when the caller sets no limit, which Anthropic requires.
 DEFAULT_MAX_TOKENS = 8192
+# Models that take ``output_config.effort``.
+_WEIGHS = re.compile(r"(?:opus-4-[5-9]|sonnet-4-[6-9]|(?:opus|sonnet|haiku)-[5-9])(?:\D|$)")
 _JSON_PLEASE = "Answer with one JSON object and nothing else."
 
 
@@ -33,7 +36,9 @@ def translated(request: ModelRequest) -> dict[str, Any]:
         "messages": messages,
         "max_tokens": _max_tokens(params),
     }
-    body |= _sampling(params) | _format(params, system) | _tools(request, messages)
+    body |= _sampling(params) | _tools(request, messages)
+    if config := _format(params, system) | _effort(request):
+        body["output_config"] = config
     if system:
         body["system"] = system
     user = params.get("user")
@@ -79,7 +84,18 @@ def _format(params: Mapping[str, Any], system: list[dict[str, Any]]) -> dict[str
     if wanted.get("type") != "json_schema" or not isinstance(described, dict):
         return {}
     schema = accepted_schema(described.get("schema") or {"type": "object"})
-    return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+    return {"format": {"type": "json_schema", "schema": schema}}
+
+
+def _effort(request: ModelRequest) -> dict[str, Any]:
+    """How hard to think, for the models that take the word; noted as ignored for all others, which refuse it."""
+    effort = request.params.get("reasoning_effort")
+    if not isinstance(effort, str) or effort in ("none", "minimal"):
+        return {}
+    if not _WEIGHS.search(request.model):
+        request.ignored.append("reasoning_effort")
+        return {}
+    return {"effort": "high" if effort == "xhigh" else effort}
 
 
 def _tools(request: ModelRequest, messages: Sequence[dict[str, Any]]) -> dict[str, Any]:

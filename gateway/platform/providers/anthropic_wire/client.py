@@ -1,15 +1,15 @@
-"""The Anthropic provider: one call over ``core.egress``, its answer as deltas or as OpenAI-shaped bytes."""
+"""The Anthropic provider: one call over ``core.egress``, its answer as deltas or as bytes."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncGenerator
 
 import msgspec
 
 from gateway.core import egress
 from gateway.core.crypto import Secret
-from gateway.platform.providers import listing, openai_shape
+from gateway.platform.providers import listing, translate
+from gateway.platform.providers.anthropic_wire import native
 from gateway.platform.providers.anthropic_wire.answer import Reading, message_of
 from gateway.platform.providers.anthropic_wire.body import build
 from gateway.platform.providers.sse import EventSplitter, data_of
@@ -40,6 +40,7 @@ class AnthropicWire(Wire):
         base, mark, query = base_url.partition("?")
         root = base.rstrip("/").removesuffix("/messages").removesuffix("/v1")
         self._url, self._list_url = f"{root}/v1/messages{mark}{query}", f"{root}/v1/models?limit=1000"
+        self._count_url = f"{root}/v1/messages/count_tokens{mark}{query}"
 
     async def open(self, request: ModelRequest) -> ModelStream:
         """See ``Provider.open``."""
@@ -47,19 +48,28 @@ class AnthropicWire(Wire):
         return ModelStream(await first_of(deltas, within=self._patience(stream=request.stream)), deltas)
 
     async def forward(self, body: bytes, *, model: str, stream: bool, shape: Shape = Shape.CHAT) -> Forwarded:
-        """See ``Provider.forward``. The body is translated, and the answer back."""
-        request, asked = openai_shape.request_of(body, model=model, stream=stream)
-        tally = Tally()
-        pieces = openai_shape.as_bytes(
-            await self.open(request),
-            tally,
-            whole=not stream,
-            answer_id=secrets.token_hex(12),
-            model=model,
-            show_usage=asked,
+        """See ``Provider.forward``. Anthropic's own shapes go through, the others are translated both ways."""
+        if shape is Shape.MESSAGES:
+            return await self._messages(body, model, stream=stream)
+        if shape is Shape.COUNT_TOKENS:
+            sent, headers = native.splice(body, model=model, shared=self._shared)
+            data = await self._whole(self._count_url, sent, model, headers=headers)
+            counted = native.counted(self.refusals, data)
+            return Forwarded(counted, None, {"content-type": "application/json"}, Tally(finished=True))
+        return await translate.forward(
+            self.open, body, provider=self.name, model=model, shown=model, stream=stream, shape=shape
         )
-        kind = "text/event-stream" if stream else "application/json"
-        return Forwarded(await first_of(pieces), pieces, {"content-type": kind}, tally)
+
+    async def _messages(self, body: bytes, model: str, *, stream: bool) -> Forwarded:
+        sent, headers = native.splice(body, model=model, shared=self._shared)
+        tally = Tally()
+        if not stream:
+            data = await self._whole(self._url, sent, model, headers=headers)
+            tally.usage, tally.finished = native.usage_of(self.refusals, data), True
+            return Forwarded(data, None, {"content-type": "application/json"}, tally)
+        pieces = self._piped(self._url, sent, model, native.MessageFilter(self.refusals), tally, headers=headers)
+        first = await first_of(pieces, within=self._patience(stream=True))
+        return Forwarded(first, pieces, {"content-type": "text/event-stream"}, tally)
 
     async def models(self) -> tuple[ListedModel, ...]:
         """See ``Provider.models``."""

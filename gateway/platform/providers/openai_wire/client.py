@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
@@ -9,8 +10,9 @@ import msgspec
 
 from gateway.core import egress
 from gateway.core.crypto import Secret
-from gateway.platform.providers import listing
-from gateway.platform.providers.openai_wire import repair, shapes
+from gateway.platform.providers import counting, listing, translate
+from gateway.platform.providers.errors import ModelNotFound, ProviderFailed
+from gateway.platform.providers.openai_wire import embeddings, repair, responses, shapes
 from gateway.platform.providers.openai_wire.body import build, splice
 from gateway.platform.providers.openai_wire.calls import CallNumbers
 from gateway.platform.providers.openai_wire.flavours import endpoint, flavour_of
@@ -26,9 +28,12 @@ from gateway.platform.providers.types import (
     Tally,
     first_of,
 )
-from gateway.platform.providers.wire import Wire, drained
+from gateway.platform.providers.wire import Filter, Wire, drained
 
 _DONE = b"[DONE]"
+_NO_SUCH_PATH = (404, 405, 501)
+# How long a server that has no Responses API is taken at its word.
+_ASK_AGAIN_S = 600.0
 
 
 class OpenAIWire(Wire):
@@ -41,7 +46,9 @@ class OpenAIWire(Wire):
     ) -> None:
         super().__init__(name=name, api_key=api_key, trusted=trusted, timeouts=timeouts)
         self._url, self._list_url = endpoint(base_url, "/chat/completions"), endpoint(base_url, "/models")
+        self._responses_url, self._embeddings_url = endpoint(base_url, "/responses"), endpoint(base_url, "/embeddings")
         self._flavour = flavour_of(base_url)
+        self._no_responses_until = 0.0  # on the clock of time.monotonic
 
     async def open(self, request: ModelRequest) -> ModelStream:
         """See ``Provider.open``."""
@@ -50,13 +57,64 @@ class OpenAIWire(Wire):
 
     async def forward(self, body: bytes, *, model: str, stream: bool, shape: Shape = Shape.CHAT) -> Forwarded:
         """See ``Provider.forward``. The answer's first frame has been looked at before this returns."""
+        match shape:
+            case Shape.CHAT:
+                return await self._chat(body, model, stream=stream)
+            case Shape.RESPONSES:
+                return await self._responses(body, model, stream=stream)
+            case Shape.EMBEDDINGS:
+                return await self._embeddings(body, model)
+            case Shape.COUNT_TOKENS:
+                return counting.estimate(body, model)
+        return await self._translated(body, model, stream=stream, shape=shape)
+
+    async def _translated(self, body: bytes, model: str, *, stream: bool, shape: Shape) -> Forwarded:
+        return await translate.forward(
+            self.open, body, provider=self.name, model=model, shown=model, stream=stream, shape=shape
+        )
+
+    async def _chat(self, body: bytes, model: str, *, stream: bool) -> Forwarded:
         sent, asked = splice(body, model=model, stream=stream, flavour=self._flavour)
         tally = Tally()
         if not stream:
-            return Forwarded(await self._whole(sent, model, tally), None, {"content-type": "application/json"}, tally)
-        pieces = self._piped(sent, model, tally, asked)
+            data = await self._whole(self._url, sent, model)
+            tally.usage, tally.finished = usage_of(self.refusals, data), True
+            return Forwarded(repair.whole(data), None, {"content-type": "application/json"}, tally)
+        return await self._stream(self._url, sent, model, StreamFilter(self.refusals, show_usage=asked), tally)
+
+    async def _stream(self, url: str, sent: bytes, model: str, filtered: Filter, tally: Tally) -> Forwarded:
+        pieces = self._piped(url, sent, model, filtered, tally)
         first = await first_of(pieces, within=self._patience(stream=True))
         return Forwarded(first, pieces, {"content-type": "text/event-stream"}, tally)
+
+    async def _responses(self, body: bytes, model: str, *, stream: bool) -> Forwarded:
+        """As it is where the server speaks it, else as a chat. Which of the two, a server that is not OpenAI's own is
+        asked by trying: it has done no work when it answers that it knows no such path."""
+        if time.monotonic() < self._no_responses_until:
+            return await self._translated(body, model, stream=stream, shape=Shape.RESPONSES)
+        try:
+            return await self._native_responses(body, model, stream=stream)
+        except (ModelNotFound, ProviderFailed) as error:
+            if self._flavour.modern or error.extra.get("provider_status") not in _NO_SUCH_PATH:
+                raise
+        answer = await self._translated(body, model, stream=stream, shape=Shape.RESPONSES)
+        self._no_responses_until = time.monotonic() + _ASK_AGAIN_S
+        return answer
+
+    async def _native_responses(self, body: bytes, model: str, *, stream: bool) -> Forwarded:
+        sent, tally = responses.splice(body, model=model, shared=self._shared), Tally()
+        if stream:
+            filtered = responses.ResponseFilter(self.refusals)
+            return await self._stream(self._responses_url, sent, model, filtered, tally)
+        data = await self._whole(self._responses_url, sent, model)
+        tally.usage, tally.finished = responses.usage_of(self.refusals, data), True
+        return Forwarded(data, None, {"content-type": "application/json"}, tally)
+
+    async def _embeddings(self, body: bytes, model: str) -> Forwarded:
+        sent, encoding = embeddings.splice(body, model=model)
+        data, tally = await self._whole(self._embeddings_url, sent, model), Tally()
+        tally.usage, tally.finished = embeddings.usage_of(self.refusals, data), True
+        return Forwarded(embeddings.as_asked(data, encoding), None, {"content-type": "application/json"}, tally)
 
     async def models(self) -> tuple[ListedModel, ...]:
         """See ``Provider.models``."""
@@ -129,32 +187,3 @@ class OpenAIWire(Wire):
         if answer.choices is None and answer.usage is None:
             raise self.refusals.no_answer()
         return answer.delta(numbers)
-
-    async def _whole(self, body: bytes, model: str, tally: Tally) -> bytes:
-        async with self._call(self._url, body, stream=False) as response:
-            await self._checked(response, model)
-            data = await response.read()
-        tally.usage = usage_of(self.refusals, data)
-        tally.finished = True
-        return repair.whole(data)
-
-    async def _piped(self, body: bytes, model: str, tally: Tally, asked: bool) -> AsyncGenerator[bytes, None]:
-        filtered, held = StreamFilter(self.refusals, show_usage=asked), b""
-        async with self._call(self._url, body, stream=True) as response:
-            await self._checked(response, model)
-            self._patient(response)
-            while not filtered.done and (chunk := await response.next_chunk()) is not None:
-                held += filtered.feed(chunk)
-                tally.usage, tally.finished = filtered.usage, filtered.done
-                if held and filtered.spoke:
-                    self._spoken(response)
-                    yield held
-                    held = b""
-                if filtered.failure is not None:
-                    raise filtered.failure
-            if filtered.done:
-                await drained(response)
-        last = held + filtered.end()
-        tally.usage, tally.finished = filtered.usage, True
-        if last:
-            yield last

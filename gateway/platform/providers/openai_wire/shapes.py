@@ -70,12 +70,12 @@ class _ToolCall(msgspec.Struct):
 
 
 class Message(msgspec.Struct):
-    """A whole message or a delta of one: the same fields. What a model thinks aloud (``reasoning_content``) is not
-    its answer.
-    """
+    """A whole message or a delta of one: the same fields. What a model thinks aloud is not its answer."""
 
     content: Any = None  # a text; some servers send a list of parts
     refusal: str | None = None
+    reasoning_content: Any = None  # DeepSeek's name, and that of most servers of open models
+    reasoning: Any = None  # OpenRouter's
     tool_calls: list[_ToolCall] | None = None
 
     def text(self) -> str | None:
@@ -83,6 +83,10 @@ class Message(msgspec.Struct):
             parts = (part.get("text") for part in self.content if isinstance(part, dict))
             return "".join(part for part in parts if isinstance(part, str)) or None
         return (self.content if isinstance(self.content, str) else None) or self.refusal
+
+    def thinking(self) -> str | None:
+        found = (said for said in (self.reasoning_content, self.reasoning) if isinstance(said, str) and said)
+        return next(found, None)
 
     def calls(self, numbers: CallNumbers) -> tuple[ToolCallDelta, ...]:
         found = []
@@ -129,6 +133,7 @@ class Answer(msgspec.Struct):
             finish_reason=finish_of(choice.finish_reason) if choice else None,
             usage=self.usage.tokens() if self.usage else None,
             refusal=bool(part and part.refusal and not part.content),
+            thinking=part.thinking() if part else None,
         )
 
 

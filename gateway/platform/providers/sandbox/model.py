@@ -7,15 +7,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.core.egress import UpstreamBroken, UpstreamTimeout
 from gateway.core.errors import UpstreamError
-from gateway.platform.providers import openai_shape
+from gateway.platform.providers import counting, translate
 from gateway.platform.providers.errors import ModelNotFound, UpstreamRateLimited
-from gateway.platform.providers.sandbox import prompt, simulation
+from gateway.platform.providers.sandbox import embeddings, prompt, simulation
 from gateway.platform.providers.sandbox.answer import answer
 from gateway.platform.providers.sandbox.simulation import Simulation
 from gateway.platform.providers.sandbox.words import count_tokens, spoken
@@ -50,8 +50,7 @@ class Sandbox:
 
     async def open(self, request: ModelRequest) -> ModelStream:
         """See ``Provider.open``."""
-        if request.model != MODEL:
-            raise ModelNotFound(f"ikiro has one model, 'ikiro/{MODEL}'; {request.model!r} is not it.")
+        _check(request.model)
         offered = _offered(request)
         simulated = simulation.read(request.params.get("metadata"), offered)
         deltas = _deltas(_plan(request, simulated, offered), simulated, stream=request.stream)
@@ -63,12 +62,26 @@ class Sandbox:
 
     async def forward(self, body: bytes, *, model: str, stream: bool, shape: Shape = Shape.CHAT) -> Forwarded:
         """See ``Provider.forward``."""
-        request, asked = openai_shape.request_of(body, model=model, stream=stream)
-        tally, shown = Tally(), f"{self.name}/{request.model}"
-        opened, digest = await self.open(request), hashlib.sha256(body).hexdigest()[:24]
-        pieces = openai_shape.as_bytes(opened, tally, whole=not stream, answer_id=digest, model=shown, show_usage=asked)
-        kind = "text/event-stream" if stream else "application/json"
-        return Forwarded(await first_of(pieces), pieces, {"content-type": kind}, tally)
+        shown, digest = f"{self.name}/{model}", hashlib.sha256(body).hexdigest()[:24]
+        if shape is Shape.COUNT_TOKENS:
+            return counting.exact(body, model, lambda request: prompt_tokens(request.messages))
+        if shape is Shape.EMBEDDINGS:
+            _check(model)
+            answer, usage = embeddings.answer(body, shown)
+            return Forwarded(answer, None, {"content-type": "application/json"}, Tally(usage, finished=True))
+        return await translate.forward(
+            self.open, body, provider=self.name, model=model, shown=shown, stream=stream, shape=shape, answer_id=digest
+        )
+
+
+def _check(model: str) -> None:
+    if model != MODEL:
+        raise ModelNotFound(f"ikiro has one model, 'ikiro/{MODEL}'; {model!r} is not it.")
+
+
+def prompt_tokens(messages: Iterable[dict[str, Any]]) -> int:
+    """What the sandbox counts a prompt as: the words and marks of its texts."""
+    return sum(count_tokens(prompt.text_of(message)) for message in messages)
 
 
 def _offered(request: ModelRequest) -> frozenset[str]:
@@ -89,8 +102,7 @@ def _plan(request: ModelRequest, simulated: Simulation, offered: frozenset[str])
     if isinstance(most, int) and not isinstance(most, bool) and 0 < most < len(words):
         words, calls, finish = words[:most], (), "length"
     completion = count_tokens("".join(words)) + sum(count_tokens(arguments) for _, _, arguments in calls)
-    prompted = sum(count_tokens(prompt.text_of(message)) for message in request.messages)
-    return _Plan(words, calls, finish, TokenUsage(prompted, completion))
+    return _Plan(words, calls, finish, TokenUsage(prompt_tokens(request.messages), completion))
 
 
 def _call_id(request: ModelRequest, at: int) -> str:

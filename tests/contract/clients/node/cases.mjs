@@ -1,11 +1,10 @@
-// The official Node client against a running gateway: one function per case, all run side by side.
+// The official Node client against a running gateway: one function per case.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import OpenAI from "openai";
+import { collect, HELLO, patient, report, seen, someone, USER } from "./shared.mjs";
 
-const { GATEWAY, KEY, OTHER_KEY, UPSTREAM, DOT } = process.env;
-const HELLO = "Hello from the fake upstream . ";
-const USER = { role: "user", content: "hello" };
+const { GATEWAY, KEY, OTHER_KEY, DOT } = process.env;
 const CITY = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
 const WEATHER = { type: "function", function: { name: "get_weather", parameters: CITY } };
 const TIME = { type: "function", function: { name: "get_time", parameters: CITY } };
@@ -29,18 +28,14 @@ const client = (subject, more = {}) =>
     baseURL: `${GATEWAY}/v1`,
     apiKey: KEY,
     maxRetries: 0,
-    timeout: 20_000,
+    timeout: 60_000,
+    fetch: patient,
     defaultHeaders: subject ? { "x-persona-id": "brand-default", "x-subject-id": subject } : {},
     ...more,
   });
-const someone = () => `node-${randomUUID()}`;
 const tagged = (model) => {
   const tag = randomUUID();
   return [`${model},tag=${tag}`, tag];
-};
-const seen = async (tag) => {
-  const { calls } = await (await fetch(`${UPSTREAM}/__calls`)).json();
-  return calls.filter((call) => String(call.body?.model).includes(tag));
 };
 const within = async (milliseconds, check) => {
   const until = Date.now() + milliseconds;
@@ -50,11 +45,6 @@ const within = async (milliseconds, check) => {
     assert.ok(Date.now() < until, `not within ${milliseconds} ms`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-};
-const collect = async (stream) => {
-  const chunks = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return chunks;
 };
 const remember = async (subject, text) => {
   const answer = await fetch(`${GATEWAY}/v1/memories`, {
@@ -160,8 +150,45 @@ const both = {
         const asked = { model: `${wire}/fake:${scenario}`, messages: [USER], stream: true };
         await collect(await client(subject).chat.completions.create(asked));
       }, kind);
-      assert.ok(Date.now() - started < 10_000);
+      assert.ok(Date.now() - started < 20_000);
     }
+  },
+
+  async responses(wire, subject) {
+    const api = client(subject).responses;
+    const asked = { model: `${wire}/fake:normal`, input: "hello" };
+    const whole = await api.create(asked);
+    const final = await api.stream(asked).finalResponse();
+    const events = await collect(await api.create({ ...asked, stream: true }));
+    assert.deepEqual([whole.output_text, final.output_text, whole.status], [HELLO, HELLO, "completed"]);
+    assert.deepEqual(events.map((event) => event.sequence_number), events.map((_, at) => at));
+    assert.equal(events.at(-1).type, "response.completed");
+    assert.equal(whole.usage.total_tokens, whole.usage.input_tokens + whole.usage.output_tokens);
+  },
+
+  async responses_tools(wire, subject) {
+    const api = client(subject).responses;
+    const tools = [WEATHER, TIME].map((tool) => ({ type: "function", ...tool.function }));
+    const asked = { model: `${wire}/fake:tools,case=offered-parallel`, input: [USER], tools };
+    for (const answer of [await api.create(asked), await api.stream(asked).finalResponse()]) {
+      const calls = answer.output.filter((item) => item.type === "function_call");
+      assert.deepEqual(calls.map((call) => [call.name, JSON.parse(call.arguments).city]), [
+        ["get_weather", "Berlin"],
+        ["get_time", "Berlin"],
+      ]);
+      const results = calls.map(({ call_id }) => ({ type: "function_call_output", call_id, output: "21 degrees" }));
+      const input = [USER, ...calls, ...results].map(({ parsed_arguments: _, ...item }) => item);
+      assert.equal((await api.create({ model: `${wire}/fake:normal`, input, tools })).output_text, HELLO);
+    }
+  },
+
+  async responses_break_off(wire, subject) {
+    const types = [];
+    await assert.rejects(async () => {
+      const asked = { model: `${wire}/fake:error-mid`, input: "hello", stream: true };
+      for await (const event of await client(subject).responses.create(asked)) types.push(event.type);
+    }, (error) => error instanceof OpenAI.APIError);
+    assert.ok(types.includes("response.created") && !types.includes("response.completed"));
   },
 
   async hanging_up(wire, subject) {
@@ -169,7 +196,7 @@ const both = {
     const stream = await client(subject).chat.completions.create({ model, messages: [USER], stream: true });
     let taken = 0;
     for await (const _ of stream) if (++taken === 3) break;
-    const [call] = await within(3_000, async () => {
+    const [call] = await within(8_000, async () => {
       const calls = (await seen(tag)).filter((one) => one.disconnected);
       return calls.length ? calls : null;
     });
@@ -262,8 +289,32 @@ const single = {
 
   async other_surfaces() {
     const asked = { model: "ikiro/sandbox", input: "hello" };
-    for (const call of [() => client().responses.create(asked), () => client().embeddings.create(asked)])
+    for (const call of [() => client().moderations.create(asked), () => client().files.list()])
       await assert.rejects(call, (error) => error instanceof OpenAI.NotFoundError && /chat\/completions/.test(error.message));
+  },
+
+  async embeddings() {
+    for (const model of ["openai/fake:normal", "ikiro/sandbox"]) {
+      const answer = await client().embeddings.create({ model, input: ["green tea", "coffee"], dimensions: 6 });
+      assert.deepEqual(answer.data.map((row) => row.embedding.length), [6, 6]);
+    }
+    await assert.rejects(
+      async () => client().embeddings.create({ model: "anthropic/fake:normal", input: "hello" }),
+      (error) => error instanceof OpenAI.BadRequestError && error.code === "shape_not_served",
+    );
+  },
+
+  async responses_refused() {
+    const asked = { model: "openai/fake:normal", input: "hello", previous_response_id: "resp_1" };
+    await assert.rejects(
+      async () => client().responses.create(asked),
+      (error) => error instanceof OpenAI.BadRequestError && error.param === "previous_response_id",
+    );
+    const { id } = await client().responses.create({ model: "ikiro/sandbox", input: "hello" });
+    await assert.rejects(
+      async () => client().responses.retrieve(id),
+      (error) => error instanceof OpenAI.NotFoundError && error.code === "response_not_stored",
+    );
   },
 };
 
@@ -274,15 +325,4 @@ for (const wire of ["openai", "anthropic"])
     cases.push([`${name}-${wire}-persona`, () => run(wire, someone())]);
   }
 
-const report = await Promise.all(
-  cases.map(async ([name, run]) => {
-    const started = Date.now();
-    try {
-      await run();
-      return { name, error: null, ms: Date.now() - started };
-    } catch (error) {
-      return { name, error: String(error?.stack ?? error), ms: Date.now() - started };
-    }
-  }),
-);
-console.log(JSON.stringify(report));
+await report(cases);

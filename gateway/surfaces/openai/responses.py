@@ -1,0 +1,128 @@
+"""`POST /v1/responses`: OpenAI's Responses API, buffered and streamed, under our admission and ledger.
+
+A call that names a persona is a turn of the chat engine, translated both ways; any other passes to the model, as the
+bytes that it is where the model's provider speaks this API, else translated.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from msgspec import Meta
+from ninja import Router
+
+from gateway.core import ids
+from gateway.core.endpoint import Body, Call, Metering, Scope, call_of, endpoint
+from gateway.core.errors import NotFound
+from gateway.engine.chat import passthrough, pipeline
+from gateway.platform.providers import responses_shape
+from gateway.platform.providers.translate import IGNORED
+from gateway.platform.providers.types import Shape
+from gateway.surfaces import passing, persona_request, persona_turn, problems, sse
+from gateway.surfaces.openai import envelope
+from gateway.surfaces.openai.address import Address, addressed
+from gateway.surfaces.openai.document import RESPONSES
+from gateway.surfaces.openai.envelope import ResponseEnvelope
+
+router = Router(tags=["openai"])
+_NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d+)')
+
+
+class Options(msgspec.Struct):
+    """The options of a persona's turn whose types matter before the model sees them."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=200)]
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    instructions: str | None = None
+    metadata: Annotated[dict[str, Annotated[str, Meta(max_length=512)]], Meta(max_length=16)] | None = None
+    tools: Annotated[list[dict[str, Any]], Meta(max_length=128)] | None = None
+
+
+@router.post("/responses", summary="OpenAI responses", openapi_extra=RESPONSES)
+@endpoint(scope=Scope.CHAT, metering=Metering.CALL, body=Body.INFERENCE, surface="openai", raw=True)
+async def create_response(request: HttpRequest) -> HttpResponseBase:
+    """The Responses API of the official OpenAI clients, of the AI SDK and of the Agents SDK. Persona headers work as on
+    chat completions. Nothing is stored: `previous_response_id` needs a provider's own credential."""
+    call, body = call_of(request), request.body
+    read = envelope.read_response(body)
+    address = addressed(request.META, read)
+    if address is not None:
+        return await _turn(call, body, read, address)
+    if read.has_ours:
+        body = envelope.without_ours(body)
+    stream = bool(read.stream)
+    passed = await passthrough.forward(
+        call,
+        body,
+        model=read.model,
+        stream=stream,
+        max_tokens=read.max_output_tokens,
+        shape=Shape.RESPONSES,
+        cache_control=request.META.get("HTTP_CACHE_CONTROL"),
+    )
+    return await passing.answered(passed, stream=stream, failure=_failure(call))
+
+
+@router.get("/responses/{response_id}", summary="A stored response: there is none")
+@endpoint(scope=Scope.CHAT, surface="openai")
+async def get_response(request: HttpRequest, response_id: str) -> HttpResponse:
+    """Answers are not stored here, so none can be fetched: always 404 `response_not_stored`."""
+    raise _not_stored(response_id)
+
+
+@router.delete("/responses/{response_id}", summary="Delete a stored response: there is none")
+@endpoint(scope=Scope.CHAT, surface="openai")
+async def delete_response(request: HttpRequest, response_id: str) -> HttpResponse:
+    """Answers are not stored here, so there is nothing to delete: always 404 `response_not_stored`."""
+    raise _not_stored(response_id)
+
+
+def _not_stored(response_id: str) -> NotFound:
+    return NotFound(
+        f"There is no stored response {response_id!r}: this gateway stores no answers. Send the conversation so far as "
+        "input.",
+        code="response_not_stored",
+    )
+
+
+async def _turn(call: Call, body: bytes, read: ResponseEnvelope, address: Address) -> HttpResponseBase:
+    fields, _ = persona_request.fields_of(body, Options, ())
+    asked = responses_shape.request_of(fields, model=read.model, stream=bool(read.stream))
+    turn = persona_request.chat_request(asked, address, body_bytes=len(body), max_tokens=read.max_output_tokens)
+
+    def writer(model: str) -> responses_shape.ResponseWriter:
+        answer_id = ids.public("req", call.request_id).removeprefix("req_")
+        return responses_shape.ResponseWriter(answer_id=answer_id, model=model, asked=fields)
+
+    response: HttpResponseBase
+    if asked.stream:
+        events = await sse.peek(pipeline.answer(call, turn))
+        response = sse.response(sse.with_heartbeats(persona_turn.frames(events, writer, _failure(call))))
+    else:
+        answer = await pipeline.whole(call, turn)
+        response = HttpResponse(persona_turn.whole(answer, writer(answer.model)), content_type="application/json")
+    if asked.ignored:
+        response[IGNORED] = ", ".join(asked.ignored)
+    return response
+
+
+def _failure(call: Call) -> passing.Failure:
+    """The last frames of a response that fails: it is marked as failed, and the error that clients raise follows."""
+
+    def told(error: Exception, last: bytes) -> bytes:
+        said = problems.openai_error(problems.told(error, call), call)["error"]
+        found = _NUMBER.findall(last)
+        number = int(found[-1]) + 1 if found else 0
+        short = {"code": said["code"], "message": said["message"]}
+        answer = ids.public("req", call.request_id).removeprefix("req_")
+        response = {"id": f"resp_{answer}", "object": "response", "status": "failed", "error": short, "output": []}
+        failed = {"type": "response.failed", "sequence_number": number, "response": response}
+        raised = {"type": "error", "sequence_number": number + 1, **short, "param": said["param"], "error": said}
+        return sse.frame(failed, event="response.failed") + sse.frame(raised, event="error")
+
+    return told
