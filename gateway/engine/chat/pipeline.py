@@ -15,16 +15,22 @@ from typing import Any
 
 from gateway.core import ids
 from gateway.core.endpoint import Call
-from gateway.engine.chat import compose, messages, prepare, tools
+from gateway.engine import routing
+from gateway.engine.chat import compose, messages, observed, prepare, tools
 from gateway.engine.chat.metering import Meter, facts_of
 from gateway.engine.chat.outcome import conclude
 from gateway.engine.chat.reader import Reader
 from gateway.engine.chat.types import Answer, ChatRequest, Event
+from gateway.engine.routing import tiers
 from gateway.platform.flags import catalogue
-from gateway.platform.providers import registry
+from gateway.platform.providers.attempts import Attempt
 from gateway.platform.providers.entries import Route
-from gateway.platform.providers.types import ModelRequest
+from gateway.platform.providers.types import ModelDelta, ModelRequest, ModelStream
+from gateway.platform.telemetry import tracing
 from tenants.context import in_tenant
+
+# What persona, rules and memories usually add to the caller's messages: held as well, under a hard budget.
+_COMPOSED_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,6 @@ class _Turn:
 
     call: Call
     request: ChatRequest
-    route: Route
     meter: Meter
     offer: tools.Offer
 
@@ -45,7 +50,11 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
     prepare.check_key(principal, request)
     offers_writes = bool(catalogue.value(principal.organization, "enable_proposals"))
     tools.check(request.tools, request.tool_choice, offers_writes=offers_writes)
-    route = await registry.route(principal.organization, request.model)
+    needs = _needs(request) if request.model == tiers.AUTO else frozenset()
+    plan = await routing.plan(
+        principal.organization, request.model, principal=principal, request_id=call.request_id, needs=needs
+    )
+    route = plan.first
     # From here on the model has its full name, so that a policy cannot be gone around by an alias.
     request = replace(request, model=route.name, messages=messages.accepted(request.messages))
     facts = facts_of(
@@ -54,12 +63,14 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
         model=request.model,
         persona_id=request.persona_id,
         subject_id=request.subject_id,
+        alias=route.alias,
+        stream=request.stream,
     )
-    meter = Meter(call, route, request.body_bytes, facts)
-    await meter.open(max_tokens=request.max_tokens)
+    meter = Meter(call, plan, request.body_bytes, facts)
+    await meter.open(max_tokens=request.max_tokens, subject_id=request.subject_id, spare_bytes=_COMPOSED_BYTES)
     try:
         offer = tools.offer(request.tools, request.tool_choice, offers_writes=offers_writes)
-        turn = _Turn(call, request, route, meter, offer)
+        turn = _Turn(call, request, meter, offer)
         async with aclosing(_events(turn)) as events:
             async for event in events:
                 yield event
@@ -68,6 +79,7 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
         raise
     finally:
         await meter.settle()
+        observed.turn_ended(meter, request)
 
 
 async def whole(call: Call, request: ChatRequest) -> Answer:
@@ -81,16 +93,33 @@ async def whole(call: Call, request: ChatRequest) -> Answer:
 
 async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
     call, request, meter = turn.call, turn.request, turn.meter
-    prepared = await in_tenant(call.principal.ref, prepare.prepare, request, call.principal, call.request_id)
+    with tracing.span(call, "recall") as step:
+        prepared = await in_tenant(call.principal.ref, prepare.prepare, request, call.principal, call.request_id)
+        step.set(ikiro__memories=len(prepared.recall.memories), ikiro__cache_hit=prepared.recall.cache_hit)
     _record(call, prepared, meter)
+    observed.recalled(call, prepared.recall)
     reader = Reader(prepared, meter)
-    stream = await meter.ask(turn.route.open(_model_request(turn, prepared), meter.attempts))
+    with tracing.span(call, "compose"):
+        asked = _model_request(turn, prepared)
+
+    async def ask(route: Route, made: list[Attempt], retries: int | None) -> ModelStream:
+        prepared.policy.check_model(route.name)  # the policy as it is now; the plan's may be a second old
+        return await route.open(replace(asked, model=route.model), made, retries=retries)
+
+    stream = await meter.walk(ask, stream=request.stream)
+    request = replace(request, model=meter.route.name)
     async with aclosing(stream):
         yield Event("message.start", _start(call, request, prepared))
         yield Event("memory.recalled", _recalled(prepared))
         async for delta in stream:
+            meter.frames += 1
             for event in reader.feed(delta):
                 yield event
+            if meter.overruns():
+                call.decided("answer", "refused", code="max_tokens_exceeded", max_tokens=meter.limit)
+                for event in reader.feed(ModelDelta(finish_reason="length")):
+                    yield event
+                break
     for event in reader.finish():
         yield event
     outcome = await conclude(call, prepared, reader, prose=not request.structured)
@@ -100,7 +129,7 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
         yield Event("proposal.created", proposal)
     usage = reader.usage()
     yield Event("usage", usage.wire())
-    meter.ended = "ok"
+    meter.ended, meter.finish_reason = "ok", reader.extraction.finish_reason
     done = Answer(
         request_id=call.request_id,
         model=request.model,
@@ -132,11 +161,32 @@ def _model_request(turn: _Turn, prepared: prepare.Prepared) -> ModelRequest:
     )
     turn.meter.prompt_bytes = messages.prompt_bytes(composed, request.body_bytes)
     params = dict(request.params)
-    if policy.max_output_tokens is not None:
+    given = (request.max_tokens, policy.max_output_tokens, turn.meter.applied)
+    known = [one for one in given if one is not None]
+    most = turn.meter.fit(min(known) if known else None)
+    if policy.max_output_tokens is not None or turn.meter.hard:
         # Under the name that the caller used: some models know only one of the two.
         name = "max_completion_tokens" if "max_completion_tokens" in params else "max_tokens"
-        params[name] = policy.max_output_tokens
-    return ModelRequest(turn.route.model, composed, turn.offer.tools, turn.offer.choice, params, request.stream)
+        if most is not None:
+            params[name] = most
+    if turn.meter.hard and request.max_tokens is None and policy.max_output_tokens is None and most is not None:
+        turn.call.headers["X-Max-Tokens-Applied"] = str(most)
+        turn.call.decided("budget", "ok", max_tokens_applied=most)
+    model = turn.meter.plan.first.model
+    return ModelRequest(model, composed, turn.offer.tools, turn.offer.choice, params, request.stream)
+
+
+def _needs(request: ChatRequest) -> frozenset[str]:
+    """What a model must be able to do for this turn."""
+    found = {tiers.TOOLS} if request.tools else set()
+    if request.structured:
+        found.add(tiers.JSON)
+    contents = [one.get("content") for one in request.messages]
+    if any(
+        isinstance(one, dict) and one.get("type") == "image_url" for c in contents if isinstance(c, list) for one in c
+    ):
+        found.add(tiers.VISION)
+    return frozenset(found)
 
 
 def _recalled(prepared: prepare.Prepared) -> dict[str, Any]:

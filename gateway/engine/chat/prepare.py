@@ -23,6 +23,7 @@ from gateway.knowledge.personas import selectors as personas
 from gateway.knowledge.personas.types import PersonaVersion
 from gateway.knowledge.subjects import services as subjects
 from gateway.knowledge.subjects.types import SubjectRef
+from gateway.platform.flags import catalogue
 from tenants.types import Principal
 
 RECALLED = 10
@@ -55,8 +56,9 @@ def check_key(principal: Principal, request: ChatRequest) -> None:
         )
 
 
-def prepare(request: ChatRequest, principal: Principal, request_id: UUID) -> Prepared:
+def prepare(request: ChatRequest, principal: Principal, request_id: UUID, *, keep: bool = True) -> Prepared:
     """Persona (at its pinned version), policy, subject, conversation and recall. Runs inside the organization's scope.
+    With ``keep`` false everything is read and decided alike, and nothing is left behind.
 
     Raises NotFound for an unknown persona or conversation, Conflict for a pinned one, Forbidden where policy refuses;
     then nothing is left behind, not even a subject seen for the first time.
@@ -73,12 +75,15 @@ def prepare(request: ChatRequest, principal: Principal, request_id: UUID) -> Pre
             request=_requested(request, principal),
         )
         policy.check_model(request.model)
+        if not keep:
+            transaction.set_rollback(True)
     # After the transaction: recall keeps and uses its cache only for what is committed.
     query = RecallQuery(
         subject.pk, request.question, k=RECALLED, memory_scopes=policy.memory_scopes, personas=(persona.persona_id,)
     )
     told = masked(request.messages, policy.redact_mode)
-    return Prepared(persona, subject, policy, conversation, memory.recall(query), told)
+    ttl_s = catalogue.value(principal.organization, "cache-memory-ttl-seconds")
+    return Prepared(persona, subject, policy, conversation, memory.recall(query, ttl_s=ttl_s), told)
 
 
 def _conversation(request: ChatRequest, subject: SubjectRef, persona: PersonaVersion) -> Conversation:

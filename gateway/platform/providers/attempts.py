@@ -1,9 +1,9 @@
 """Trying again, where it can help and costs nobody twice.
 
-Another attempt is made only while the provider has certainly done no work that it will bill: no connection came about,
-or it said itself that it could not (408, 409, 425, 429, 5xx, 529, or an error in place of the first frame). Never after
-the first delta, never after a time-out or a connection that broke with the request already sent, never for what is
-wrong with the request.
+Another attempt at the same provider is made only while it has certainly done no work that it will bill: no connection
+came about, or it said itself that it could not (408, 409, 425, 429, 5xx, 529, or an error in place of the first frame).
+Never after the first delta, never after a time-out or a connection that broke with the request already sent, never for
+what is wrong with the request. Going on to another provider is ``gateway.engine.routing``'s business.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _LONGEST_WAIT_S = 5.0
 _FIRST_WAIT_S, _GROWTH = 0.25, 3.0
 # No attempt begins later than this after the first one: a caller waits for an answer, not for our patience.
 _BUDGET_S = 12.0
+# Failures after which the provider may have done the work, and will bill it; the last is a caller's who hung up.
+_MAY_HAVE_WORKED = frozenset({"ok", "upstream_timeout", "upstream_stalled", "client_closed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Attempt:
     ms: int
     waited_ms: int
 
+    @property
+    def may_have_worked(self) -> bool:
+        """Whether the provider may bill it, though nothing came back."""
+        return self.code in _MAY_HAVE_WORKED
+
     def wire(self) -> dict[str, Any]:
         """As the decision record shows it."""
         shown: dict[str, Any] = {"attempt": self.number, "code": self.code, "ms": self.ms}
@@ -48,10 +55,12 @@ class Attempt:
         return {**shown, "waited_ms": self.waited_ms} if self.waited_ms else shown
 
 
-async def persist(start: Callable[[], Awaitable[T]], made: list[Attempt]) -> T:
-    """The result of ``start``, tried again while that may help; every attempt is noted in ``made``. Raises the last
+async def persist(start: Callable[[], Awaitable[T]], made: list[Attempt], *, retries: int | None = None) -> T:
+    """The result of ``start``, tried again while that may help, at most ``retries`` times
+    (``IKIRO_UPSTREAM_RETRIES``); every attempt is noted in ``made``, also one that the caller gave up. Raises the last
     attempt's error.
     """
+    most = settings.IKIRO_UPSTREAM_RETRIES if retries is None else retries
     began, waited = time.monotonic(), 0.0
     while True:
         started = time.monotonic()
@@ -59,26 +68,31 @@ async def persist(start: Callable[[], Awaitable[T]], made: list[Attempt]) -> T:
             opened = await start()
         except GatewayError as error:
             made.append(_attempt(made, error, started, waited))
-            pause = _pause(error, len(made))
+            pause = _pause(error, len(made), most)
             if pause is None or time.monotonic() - began + pause > _BUDGET_S:
                 raise
             waited = pause
+        except BaseException:
+            made.append(_attempt(made, None, started, waited, code="client_closed"))
+            raise
         else:
             made.append(_attempt(made, None, started, waited))
             return opened
         await asyncio.sleep(waited)
 
 
-def _attempt(made: list[Attempt], error: GatewayError | None, started: float, waited: float) -> Attempt:
+def _attempt(
+    made: list[Attempt], error: GatewayError | None, started: float, waited: float, *, code: str = "ok"
+) -> Attempt:
     status = error.extra.get("provider_status") if error is not None else None
     spent = round((time.monotonic() - started) * 1000)
-    return Attempt(len(made) + 1, error.code if error else "ok", status, spent, round(waited * 1000))
+    return Attempt(len(made) + 1, error.code if error else code, status, spent, round(waited * 1000))
 
 
-def _pause(error: GatewayError, tries: int) -> float | None:
+def _pause(error: GatewayError, tries: int, most: int) -> float | None:
     """Seconds to wait before the next try; None when there is to be none."""
     helps = isinstance(error, ConnectFailed) or (isinstance(error, ProviderFailed) and error.transient)
-    if not helps or tries > settings.IKIRO_UPSTREAM_RETRIES:
+    if not helps or tries > most:
         return None
     if error.retry_after is not None:
         return error.retry_after if error.retry_after <= _LONGEST_WAIT_S else None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
 from gateway.core.errors import Forbidden, Unavailable
 from gateway.platform.providers import attempts, last_used
 from gateway.platform.providers.attempts import Attempt
 from gateway.platform.providers.catalogue import Catalogue
+from gateway.platform.providers.health import Health
 from gateway.platform.providers.types import Forwarded, ModelRequest, ModelStream, Provider, Shape
 from tenants.types import OrgRef
 
+T = TypeVar("T")
 BUILT_IN, PLATFORM, ORGANIZATION = "built-in", "platform", "organization"
 
 
@@ -27,9 +31,11 @@ class Entry:
     provider_id: UUID | None = None
     problem: str | None = None
     catalogue: Catalogue = field(init=False, compare=False)
+    health: Health = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "catalogue", Catalogue(self.provider))
+        object.__setattr__(self, "health", Health())
 
     @property
     def usable(self) -> bool:
@@ -62,17 +68,31 @@ class Route:
     def provider(self) -> Provider:
         return self.entry.provider
 
-    async def open(self, request: ModelRequest, made: list[Attempt]) -> ModelStream:
+    async def open(self, request: ModelRequest, made: list[Attempt], *, retries: int | None = None) -> ModelStream:
         """Ask the model, again while that may help; every attempt is noted in ``made``. See ``Provider.open``."""
         self._mark()
-        return await attempts.persist(lambda: self.provider.open(request), made)
+        return await attempts.persist(lambda: self.watched(lambda: self.provider.open(request)), made, retries=retries)
 
-    async def forward(self, body: bytes, made: list[Attempt], *, stream: bool, shape: Shape = Shape.CHAT) -> Forwarded:
+    async def forward(
+        self,
+        body: bytes,
+        made: list[Attempt],
+        *,
+        stream: bool,
+        shape: Shape = Shape.CHAT,
+        retries: int | None = None,
+    ) -> Forwarded:
         """Pass a body through, likewise. See ``Provider.forward``."""
         self._mark()
-        return await attempts.persist(
-            lambda: self.provider.forward(body, model=self.model, stream=stream, shape=shape), made
-        )
+
+        async def start() -> Forwarded:
+            return await self.provider.forward(body, model=self.model, stream=stream, shape=shape)
+
+        return await attempts.persist(lambda: self.watched(start), made, retries=retries)
+
+    def watched(self, start: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+        """One call whose outcome the provider's health remembers."""
+        return self.entry.health.watch(self.model, start)
 
     def facts(self) -> dict[str, str]:
         """What the decision record says of it."""

@@ -32,10 +32,12 @@ class ProviderRow(models.Model):
 
 
 class AliasRow(models.Model):
-    """A short name for a model. The model is always a full ``provider/model``, so no alias leads to another."""
+    """A short name for a model, or for a ``route`` over several, whose first is ``model``. Models are always full
+    names, ``provider/model``, so no alias leads to another."""
 
     alias = models.CharField(max_length=128, primary_key=True)
     model = models.CharField(max_length=256)
+    route = models.JSONField(null=True)
     updated_at = models.DateTimeField(default=clock.now)
 
     class Meta:

@@ -9,7 +9,7 @@ from uuid import UUID
 from gateway.core.pagination import Page, page
 from gateway.platform.providers.errors import AliasNotFound, ProviderNotFound
 from gateway.platform.providers.models import AliasRow, ProviderRow
-from gateway.platform.providers.stored import Alias, Kind, State, StoredProvider
+from gateway.platform.providers.stored import Alias, Kind, RouteSpec, State, StoredProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +80,5 @@ def to_provider(row: ProviderRow) -> StoredProvider:
 
 
 def to_alias(row: AliasRow) -> Alias:
-    return Alias(row.alias, row.model, row.updated_at)
+    route = RouteSpec.read(row.route) if row.route else RouteSpec.to(row.model)
+    return Alias(row.alias, row.model, row.updated_at, route)

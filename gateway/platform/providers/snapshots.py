@@ -19,21 +19,21 @@ from gateway.platform.providers.anthropic_wire import AnthropicWire
 from gateway.platform.providers.entries import ORGANIZATION, Entry
 from gateway.platform.providers.openai_wire import OpenAIWire
 from gateway.platform.providers.services.credentials import place
-from gateway.platform.providers.stored import DEFAULT_URLS, Kind, State, StoredProvider
+from gateway.platform.providers.stored import DEFAULT_URLS, Kind, RouteSpec, State, StoredProvider
 from gateway.platform.providers.wire import timeouts_of
 from tenants.context import in_tenant
 from tenants.types import Organization
 
-_MOST = 2_048
+MOST = 2_048
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The organization's providers by name and its aliases, as of ``version`` or later."""
+    """The organization's providers by name and what its aliases stand for, as of ``version`` or later."""
 
     version: int
     entries: Mapping[str, Entry]
-    aliases: Mapping[str, str]
+    aliases: Mapping[str, RouteSpec]
     stored: Mapping[str, StoredProvider]
 
 
@@ -70,7 +70,7 @@ async def _load(organization: Organization) -> Snapshot:
     if newest is not None and newest.version > made.version:
         return newest  # a later load was faster
     _kept.pop(key, None)
-    while len(_kept) >= _MOST:
+    while len(_kept) >= MOST:
         del _kept[next(iter(_kept))]  # whoever was loaded longest ago
     _kept[key] = made
     return made
@@ -86,7 +86,7 @@ def _read(version: int, before: Snapshot | None) -> Snapshot:
     return Snapshot(
         version,
         entries,
-        {one.alias: one.model for one in found.aliases},
+        {one.alias: one.route for one in found.aliases},
         {stored.name: stored for stored in found.providers},
     )
 

@@ -17,6 +17,7 @@ from gateway.platform.providers.anthropic_wire import AnthropicWire
 from gateway.platform.providers.entries import ORGANIZATION, Entry
 from gateway.platform.providers.openai_wire import OpenAIWire
 from gateway.platform.providers.sandbox import Sandbox
+from gateway.platform.providers.stored import RouteSpec
 from tenants.types import Organization, OrgRef
 
 
@@ -43,7 +44,8 @@ def configured(monkeypatch):
         own[who.ref.id] = entries, aliases
 
     async def snapshot_of(who: Organization) -> snapshots.Snapshot:
-        return snapshots.Snapshot(1, *own.get(who.ref.id, ({}, {})), {})
+        entries, aliases = own.get(who.ref.id, ({}, {}))
+        return snapshots.Snapshot(1, entries, {name: RouteSpec.to(model) for name, model in aliases.items()}, {})
 
     monkeypatch.setattr(snapshots, "of", snapshot_of)
     configure()
@@ -141,3 +143,13 @@ def test_platform__settings_changed__is_rebuilt_and_otherwise_kept(configured):
     assert registry.platform() is before
     configured.platform(openai=("http://127.0.0.1:9/v1",))
     assert registry.platform() is not before
+
+
+def test_alias__operators_route_document__is_read_and_leads_to_its_first_target(configured):
+    document = {"targets": [{"model": "openai/a", "weight": 3}], "fallbacks": ["ikiro/sandbox"], "cache_s": 60}
+    configured.platform(openai=("", "sk-x"), aliases={"both": document})
+    assert (routed("both").name, routed("both").alias) == ("openai/a", "both")
+    spec = registry.platform().aliases["both"]
+    assert (spec.models, spec.cache_s, RouteSpec.read(spec.stored())) == (("openai/a", "ikiro/sandbox"), 60, spec)
+    with pytest.raises(ValueError, match="at least one target"):
+        RouteSpec.read({"targets": []})

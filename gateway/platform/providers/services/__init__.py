@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.platform.providers.services.aliases import alias_remove, alias_set
+from gateway.platform.providers.services.aliases import MAX_TARGETS, MAX_WEIGHT, alias_remove, alias_set, pointers
 from gateway.platform.providers.services.credentials import (
     note_test,
     provider_change,
@@ -14,9 +14,12 @@ from gateway.platform.providers.services.credentials import (
 from gateway.platform.providers.services.resealing import reseal
 
 __all__ = [
+    "MAX_TARGETS",
+    "MAX_WEIGHT",
     "alias_remove",
     "alias_set",
     "note_test",
+    "pointers",
     "provider_change",
     "provider_create",
     "provider_delete",
