@@ -45,9 +45,12 @@ async def with_heartbeats(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def response(frames: AsyncIterator[bytes]) -> StreamingHttpResponse:
-    """The HTTP answer: not cached, not buffered by a proxy."""
+def response(frames: AsyncIterator[bytes], *, about: dict[str, str] | None = None) -> StreamingHttpResponse:
+    """The HTTP answer: not cached, not buffered by a proxy. ``about`` (the persona and the subject) makes it a stream
+    that can be taken up again: each chunk that is no heartbeat must be one frame, numbered from 1."""
     answer = StreamingHttpResponse(frames, content_type="text/event-stream; charset=utf-8")
     answer["Cache-Control"] = "no-store"
     answer["X-Accel-Buffering"] = "no"
+    if about is not None:
+        answer.about = about  # type: ignore[attr-defined]
     return answer

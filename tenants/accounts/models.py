@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 
 from gateway.core import clock, ids
+from gateway.core.idempotency.model import ClaimModel
 
 
 class AccountEventRow(models.Model):
@@ -30,3 +31,18 @@ class AccountEventRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} of {self.user_id}"
+
+
+class AccountClaimRow(ClaimModel):
+    """An idempotency key that a person used for their own affairs, which belong to no organization."""
+
+    class Meta:
+        app_label = "tenants_accounts"
+        db_table = "tenants_account_claim"
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["expires_at"], name="tenants_account_claim_by_end"),
+            models.Index(fields=["request_id"], name="tenants_account_claim_by_req"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.id[:12]}"

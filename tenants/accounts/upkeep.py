@@ -9,6 +9,7 @@ from django.contrib.sessions.models import Session
 
 from gateway.core import clock
 from tenants.accounts import services
+from tenants.accounts.claims import claims
 from tenants.accounts.models import AccountEventRow
 from tenants.accounts.sessions import SessionStore
 from tenants.models import User
@@ -27,6 +28,7 @@ def sweep() -> int:
     UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()
     AccountEventRow.objects.filter(at__lt=now - EVENTS_KEPT).delete()
     AccountEventRow.objects.filter(user_id=None, at__lt=now - NOBODYS_EVENTS_KEPT).delete()
+    claims.purge()
     unproved = User.objects.filter(
         created_at__lt=now - UNPROVED_KEPT, last_login=None, deleted_at=None, memberships=None
     ).exclude(emailaddress__verified=True)
