@@ -1,21 +1,36 @@
-"""A request's decision record."""
+"""A request's decision record, what may be asked of many, and a kept body."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from gateway.core import ids
+
+# From here on a request is found by an index of its own: two seconds, a cent.
+SLOW_MS, DEAR_MICROS = 2_000, 10_000
+# Of a body this much is kept.
+BODY_BYTES = 256 * 1024
+
+
+class RecordKind(StrEnum):
+    """A request that was worked on, or one that was refused before it began."""
+
+    REQUEST = "request"
+    REFUSAL = "refusal"
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
     """What one request was and what was decided about it.
 
-    ``status`` is the HTTP status that was sent, ``state`` is ``settled``, ``estimated`` or ``open``; ``record`` is
-    JSON, with the ordered verdicts under ``decisions``; ``key_id`` is public (``key_…``).
+    ``status`` is the HTTP status that was sent, ``state`` is ``settled``, ``estimated``, ``open`` or ``refused``;
+    ``record`` is JSON, with the ordered verdicts under ``decisions``; ``key_id`` and ``user_id`` are public (``key_…``,
+    ``usr_…``). ``parent_id`` is the request that this one replays. ``written_us`` orders records by when they were
+    written; the writer sets it.
     """
 
     request_id: UUID
@@ -28,6 +43,15 @@ class RequestRecord:
     persona_id: str | None = None
     subject_id: str | None = None
     model: str | None = None
+    kind: str = RecordKind.REQUEST
+    user_id: str | None = None
+    provider: str | None = None
+    outcome: str | None = None
+    latency_ms: int | None = None
+    charged_micros: int | None = None
+    cached: bool | None = None
+    parent_id: UUID | None = None
+    written_us: int | None = field(default=None, compare=False)
 
     @property
     def public_id(self) -> str:
@@ -51,6 +75,7 @@ class RequestFilter:
     """What to list. ``until`` is exclusive."""
 
     key_id: str | None = None
+    user_id: str | None = None
     status: int | None = None
     state: str | None = None
     surface: str | None = None
@@ -59,3 +84,48 @@ class RequestFilter:
     subject_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """The values of one field among the newest requests, the most frequent first."""
+
+    field: str
+    values: tuple[tuple[str, int], ...]
+
+
+class Part(StrEnum):
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+@dataclass(frozen=True, slots=True)
+class BodyDraft:
+    """A body to keep, masked already. ``size`` is what it had in bytes before; ``headers`` those that addressed it."""
+
+    request_id: UUID
+    part: Part
+    path: str
+    content_type: str
+    text: str
+    size: int
+    truncated: bool
+    headers: dict[str, str] = field(default_factory=dict)
+    persona_id: str | None = None
+    subject_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A kept body, opened."""
+
+    part: str
+    path: str
+    headers: dict[str, str]
+    content_type: str
+    text: str
+    size: int
+    truncated: bool
+    persona_id: str | None
+    subject_id: str | None
+    expires_at: datetime

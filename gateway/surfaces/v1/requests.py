@@ -1,6 +1,6 @@
-"""``/v1/requests``: what each request was, cost and decided. Joins the ledger's facts with the decision records.
+"""``/v1/requests``: what each request was, cost and decided. Joins the decision records with the ledger's figures.
 
-A request shows from the moment it opens: what the ledger does not have yet is held by admission.
+A request shows by its id from the moment it opens: what the ledger does not have yet is held by admission.
 """
 
 from __future__ import annotations
@@ -14,34 +14,43 @@ from ninja import Query, Router
 from gateway.core import ids
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.core.errors import Forbidden, NotFound
-from gateway.core.pagination import check_limit, decode_cursor, encode_cursor
+from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.core.wire import Moment
 from gateway.platform.admission import gate
 from gateway.platform.ledger import selectors as ledger
-from gateway.platform.ledger.types import EntryFilter, LedgerEntry
+from gateway.platform.requests import query as language
 from gateway.platform.requests import selectors as records
-from gateway.platform.requests.types import RequestFilter, RequestRecord
+from gateway.platform.requests.query.rendering import grammar
+from gateway.platform.requests.types import Facet, RequestFilter
 from gateway.surfaces.v1.schemas.requests import (
+    FacetOut,
+    FacetValueOut,
     RequestDetailOut,
+    RequestFacetsOut,
     RequestOut,
     RequestPageOut,
     on_its_way,
+    recorded,
+    refusing_line,
     settled,
 )
 from tenants.context import in_tenant
 from tenants.types import OrgRef, Principal
 
 router = Router(tags=["requests"])
+Search = Annotated[str, Query(max_length=language.MAX_LENGTH, description="The search language of requests.")]
 
 
-@router.get("/requests", response=RequestPageOut, summary="List requests, newest first")
+@router.get("/requests", response=RequestPageOut, summary="Search requests, newest first")
 @endpoint(scope=Scope.REQUESTS_READ)
 async def list_requests(
     request: HttpRequest,
     *,
+    q: Search = "",
     key_id: Annotated[str | None, Query(max_length=40)] = None,
+    user_id: Annotated[str | None, Query(max_length=40)] = None,
     status: Annotated[int | None, Query(ge=100, le=599)] = None,
-    state: Literal["settled", "estimated"] | None = None,
+    state: Literal["settled", "estimated", "refused"] | None = None,
     model: Annotated[str | None, Query(max_length=128)] = None,
     surface: Annotated[str | None, Query(max_length=64)] = None,
     persona_id: Annotated[str | None, Query(max_length=128)] = None,
@@ -51,9 +60,12 @@ async def list_requests(
     limit: int | None = None,
     cursor: str | None = None,
 ) -> RequestPageOut:
+    """`q` searches: `status:>=400 model:openai/* latency:>2s cost:>0.01 -code:rate_limited since:24h`. The other
+    parameters narrow further. Refusals are among the results; `kind:request` leaves them out."""
     call = call_of(request)
-    wanted = EntryFilter(
-        key_id=ids.parse("key", key_id) if key_id else None,
+    wanted = RequestFilter(
+        key_id=named("key", key_id),
+        user_id=named("usr", user_id),
         status=status,
         state=state,
         model=model,
@@ -63,12 +75,32 @@ async def list_requests(
         since=since,
         until=until,
     )
-    size, after = check_limit(limit), decode_cursor(cursor)
-    found, following = await in_tenant(call.principal.ref, _page, call.principal, wanted, size, after)
+    query, size, after = language.parse(q), check_limit(limit), decode_cursor(cursor)
+    found = await in_tenant(call.principal.ref, _page, call.principal, query, wanted, size, after)
     call.read("request.read", "requests", subject_id=subject_id, persona_id=persona_id)
-    return RequestPageOut(
-        data=[RequestOut(**settled(entry, record)) for entry, record in found],
-        next_cursor=encode_cursor(following) if following else None,
+    return RequestPageOut(data=[RequestOut(**fields) for fields in found.data], next_cursor=found.next_cursor)
+
+
+@router.get("/requests/facets", response=RequestFacetsOut, summary="What requests can be searched for")
+@endpoint(scope=Scope.REQUESTS_READ)
+async def facets_requests(request: HttpRequest) -> RequestFacetsOut:
+    """Every field of the search language with examples and, of the newest 5,000 requests, the most frequent values."""
+    principal: Principal = call_of(request).principal
+    found, looked_at = await in_tenant(principal.ref, records.facets, principal)
+    counted: dict[str, Facet] = {facet.field: facet for facet in found}
+    return RequestFacetsOut(
+        fields=[
+            FacetOut(
+                field=name,
+                examples=examples,
+                values=[
+                    FacetValueOut(value=value, count=count)
+                    for value, count in (counted[name].values if name in counted else ())
+                ],
+            )
+            for name, examples in grammar().items()
+        ],
+        looked_at=looked_at,
     )
 
 
@@ -76,60 +108,55 @@ async def list_requests(
 @endpoint(scope=Scope.REQUESTS_READ)
 async def get_request(request: HttpRequest, request_id: str) -> RequestDetailOut:
     call = call_of(request)
-    fields = await _find(call.principal.ref, ids.parse("req", request_id))
-    if fields is None:
-        raise NotFound("There is no such request.", code="request_not_found")
-    shown = RequestDetailOut(**fields)
-    _check_allowed(call.principal, shown)
+    shown = await visible_request(call.principal, ids.parse("req", request_id))
     call.read("request.read", request_id, subject_id=shown.subject_id, persona_id=shown.persona_id)
     return shown
 
 
+async def visible_request(principal: Principal, request_id: UUID) -> RequestDetailOut:
+    """One request that this caller may see. Raises NotFound, Forbidden."""
+    fields = await _find(principal.ref, request_id)
+    if fields is None:
+        raise NotFound("There is no such request.", code="request_not_found")
+    kept = await in_tenant(principal.ref, records.parts, request_id)
+    shown = RequestDetailOut(**fields, decision=refusing_line(fields["decisions"]), bodies=list(kept))
+    _check_allowed(principal, shown)
+    return shown
+
+
+def named(prefix: str, public_id: str | None) -> str | None:
+    """A filter by public id, checked: an id of something else finds nothing, which looks like there being nothing.
+    Raises NotFound."""
+    return ids.public(prefix, ids.parse(prefix, public_id)) if public_id else None
+
+
 async def _find(ref: OrgRef, request_id: UUID) -> dict[str, Any] | None:
-    """From the ledger, else from admission, else from the ledger once more: it may have moved in between."""
-    fields = await in_tenant(ref, _settled, ref, request_id)
+    """From the tables, else from admission, else from the tables once more: it may have moved in between."""
+    fields = await in_tenant(ref, _written, ref, request_id)
     if fields is None:
         found = await gate.lookup(ref.id, request_id)
-        fields = on_its_way(found) if found else await in_tenant(ref, _settled, ref, request_id)
+        fields = on_its_way(found) if found else await in_tenant(ref, _written, ref, request_id)
     return fields
 
 
-def _settled(ref: OrgRef, request_id: UUID) -> dict[str, Any] | None:
-    entry = ledger.entry(ref.id, request_id)
-    return settled(entry, records.get(request_id)) if entry else None
+def _written(ref: OrgRef, request_id: UUID) -> dict[str, Any] | None:
+    entry, record = ledger.entry(ref.id, request_id), records.get(request_id)
+    if entry is not None:
+        return settled(entry, record)
+    return recorded(record) if record is not None else None
 
 
-_Joined = list[tuple[LedgerEntry, RequestRecord | None]]
-
-
-def _page(principal: Principal, wanted: EntryFilter, limit: int, after: UUID | None) -> tuple[_Joined, UUID | None]:
-    key = principal.grant
-    if key.subject_ids is not None or key.persona_ids is not None:
-        return _scoped_page(principal, wanted, limit, after)
-    page = ledger.entries(principal.ref.id, wanted, after, limit=limit)
-    by_id = records.many(entry.request_id for entry in page.entries)
-    return [(entry, by_id.get(entry.request_id)) for entry in page.entries], page.next_cursor
-
-
-def _scoped_page(
-    principal: Principal, wanted: EntryFilter, limit: int, after: UUID | None
-) -> tuple[_Joined, UUID | None]:
-    """A scoped key's page is chosen among the records, which know who was meant; the ledger adds the figures."""
-    shown = RequestFilter(
-        key_id=ids.public("key", wanted.key_id) if wanted.key_id else None,
-        status=wanted.status,
-        state=wanted.state,
-        surface=wanted.surface,
-        model=wanted.model,
-        persona_id=wanted.persona_id,
-        subject_id=wanted.subject_id,
-        since=wanted.since,
-        until=wanted.until,
-    )
-    page = records.list_page(shown, limit=limit, after=after, principal=principal)
-    joined = [(ledger.entry(principal.ref.id, record.request_id), record) for record in page.data]
-    found: _Joined = [(entry, record) for entry, record in joined if entry is not None]
-    return found, page.data[-1].request_id if page.next_cursor else None
+def _page(
+    principal: Principal, query: language.SearchQuery, wanted: RequestFilter, limit: int, after: UUID | None
+) -> Page[dict[str, Any]]:
+    """The records say which; the ledger adds the figures of those that it has."""
+    page = records.search(query, wanted, limit=limit, after=after, principal=principal)
+    entries = ledger.many(principal.ref.id, [record.request_id for record in page.data])
+    shown = [
+        settled(entry, record) if (entry := entries.get(record.request_id)) else recorded(record)
+        for record in page.data
+    ]
+    return Page(shown, page.next_cursor)
 
 
 def _check_allowed(principal: Principal, shown: RequestDetailOut) -> None:

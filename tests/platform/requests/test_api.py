@@ -74,7 +74,7 @@ def _chat(caller: Any, *, subject_id: str | None = "ana", settle: bool = True, s
     }
 
     async def work() -> None:
-        lease = await gate.open_lease(call, estimate_micros=5000, facts=facts)
+        lease = await gate.open_lease(call, estimate_micros=5000, tokens=100, subject_id=subject_id, facts=facts)
         if settle:
             await gate.settle(
                 lease,
@@ -112,7 +112,8 @@ def test_get_request__open_then_settled_then_written__is_there_all_the_time(acme
         "request_id": _public(call), "occurred_at": after["occurred_at"], "surface": "v1", "status": 200,
         "state": "settled", "outcome": "ok", "model": "ikiro/sandbox", "provider": "ikiro",
         "key_id": caller.key.public_id, "user_id": None, "persona_id": "sage", "persona_version": 4,
-        "subject_id": "ana", "attempts": 1,
+        "subject_id": "ana", "attempts": 1, "kind": "request", "parent_id": None, "saved_micros": 0, "decision": None,
+        "bodies": [],
         "usage": {
             "prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17, "memory_recalls": 3, "cache_hit": False,
         },

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from ninja import Schema
+from ninja import Field, Schema
+from pydantic import ConfigDict
 
 from gateway.core import ids
+from gateway.core.wire import Whole
 from gateway.platform.ledger.types import LedgerEntry
-from gateway.platform.requests.types import RequestRecord, decisions_of
+from gateway.platform.requests.types import RecordKind, RequestRecord, decisions_of
 
 
 class RequestUsageOut(Schema):
@@ -23,10 +25,14 @@ class RequestUsageOut(Schema):
 
 class RequestOut(Schema):
     """One request, by a key or by a person (the other is null). ``status`` is null while it is open; ``attempts``
-    counts calls to providers; micro-dollars."""
+    counts calls to providers; micro-dollars. ``kind`` ``refusal``: it was refused before any work began, and cost
+    nothing. ``parent_id``: the request that it replays. ``saved_micros``: what it would have cost, had the cache not
+    answered it."""
 
     request_id: str
     occurred_at: datetime
+    kind: str
+    parent_id: str | None
     surface: str
     status: int | None
     state: str
@@ -44,15 +50,19 @@ class RequestOut(Schema):
     provider_cost_micros: int
     markup_micros: int
     charged_micros: int
+    saved_micros: int
     price_version: str | None
     latency_ms: int | None
     ttft_ms: int | None
 
 
 class RequestDetailOut(RequestOut):
-    """The same with what was decided, stage by stage."""
+    """The same with what was decided, stage by stage. ``decision`` is the line that refused it, null where none did;
+    ``bodies`` are the parts of it that were kept."""
 
     decisions: list[dict[str, Any]]
+    decision: dict[str, Any] | None
+    bodies: list[str]
 
 
 class RequestPageOut(Schema):
@@ -60,11 +70,65 @@ class RequestPageOut(Schema):
     next_cursor: str | None
 
 
+class FacetValueOut(Schema):
+    value: str
+    count: int
+
+
+class FacetOut(Schema):
+    """One field of the search language: what its values look like, and the most frequent of the newest requests."""
+
+    field: str
+    examples: list[str]
+    values: list[FacetValueOut]
+
+
+class RequestFacetsOut(Schema):
+    """``looked_at`` is how many of the newest requests the counts are of."""
+
+    fields: list[FacetOut]
+    looked_at: int
+
+
+class RequestBodyPartOut(Schema):
+    """One kept body after masking. ``size`` is what it had in bytes before; ``truncated``: only its beginning was
+    kept, or nothing of it."""
+
+    part: str
+    path: str
+    content_type: str
+    size: int
+    truncated: bool
+    expires_at: datetime
+    body: str
+
+
+class RequestBodiesOut(Schema):
+    request_id: str
+    parts: list[RequestBodyPartOut]
+
+
+class ReplayIn(Schema):
+    """What to change before the request runs again; null leaves it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    persona_version: Annotated[Whole, Field(ge=1, le=2**31 - 1)] | None = None
+
+
+def refusing_line(decisions: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The line of a decision record that refused, the first where several followed from it."""
+    return next((line for line in decisions if line.get("verdict") == "refused"), None)
+
+
 def settled(entry: LedgerEntry, record: RequestRecord | None) -> dict[str, Any]:
     """The fields of a request that is in the ledger."""
     return {
         "request_id": ids.public("req", entry.request_id),
         "occurred_at": entry.occurred_at,
+        "kind": RecordKind.REQUEST,
+        "parent_id": ids.public("req", entry.parent_id) if entry.parent_id else None,
         "surface": entry.surface,
         "status": entry.status,
         "state": entry.state,
@@ -88,10 +152,44 @@ def settled(entry: LedgerEntry, record: RequestRecord | None) -> dict[str, Any]:
         "provider_cost_micros": entry.provider_cost_micros,
         "markup_micros": entry.markup_micros,
         "charged_micros": entry.charged_micros,
+        "saved_micros": entry.saved_micros,
         "price_version": entry.price_version or None,
         "latency_ms": entry.latency_ms,
         "ttft_ms": entry.ttft_ms,
         "decisions": record.decisions if record else [],
+    }
+
+
+def recorded(record: RequestRecord) -> dict[str, Any]:
+    """The fields of a request that the ledger has nothing of: it was refused before any work began, or its entry was
+    let go of."""
+    return {
+        "request_id": record.public_id,
+        "occurred_at": record.occurred_at,
+        "kind": record.kind,
+        "parent_id": ids.public("req", record.parent_id) if record.parent_id else None,
+        "surface": record.surface,
+        "status": record.status,
+        "state": record.state,
+        "outcome": record.outcome,
+        "model": record.model,
+        "provider": record.provider,
+        "key_id": record.key_id,
+        "user_id": record.user_id,
+        "persona_id": record.persona_id,
+        "persona_version": record.record.get("persona_version"),
+        "subject_id": record.subject_id,
+        "attempts": int(record.record.get("attempts") or 0),
+        "usage": RequestUsageOut(),
+        "usage_source": None,
+        "provider_cost_micros": 0,
+        "markup_micros": 0,
+        "charged_micros": record.charged_micros or 0,
+        "saved_micros": 0,
+        "price_version": None,
+        "latency_ms": record.latency_ms,
+        "ttft_ms": None,
+        "decisions": record.decisions,
     }
 
 
@@ -105,6 +203,8 @@ def on_its_way(found: dict[str, Any]) -> dict[str, Any]:
     return {
         "request_id": ids.public("req", request_id),
         "occurred_at": datetime.fromtimestamp(opened / 1000, UTC) if opened else ids.created_at(request_id),
+        "kind": RecordKind.REQUEST,
+        "parent_id": ids.public("req", UUID(found["parent_id"])) if found.get("parent_id") else None,
         "surface": found.get("surface") or "",
         "status": None if open_ else found.get("status"),
         "state": found["state"],
@@ -130,6 +230,7 @@ def on_its_way(found: dict[str, Any]) -> dict[str, Any]:
         "provider_cost_micros": 0 if open_ else int(found.get("provider_cost_micros") or 0),
         "markup_micros": 0 if open_ else int(found.get("markup_micros") or 0),
         "charged_micros": 0 if open_ else int(found.get("charged_micros") or 0),
+        "saved_micros": 0 if open_ else int(found.get("saved_micros") or 0),
         "price_version": found.get("price_version"),
         "latency_ms": None if open_ else found.get("latency_ms"),
         "ttft_ms": None if open_ else found.get("ttft_ms"),

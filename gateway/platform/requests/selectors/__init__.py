@@ -1,0 +1,20 @@
+"""Reads of decision records and bodies of the organization in scope."""
+
+from gateway.platform.requests.selectors.bodies import bodies, body, parts
+from gateway.platform.requests.selectors.facets import facets
+from gateway.platform.requests.selectors.records import get, list_page, many, search, to_record
+from gateway.platform.requests.selectors.tail import last_written, written_after
+
+__all__ = [
+    "bodies",
+    "body",
+    "facets",
+    "get",
+    "last_written",
+    "list_page",
+    "many",
+    "parts",
+    "search",
+    "to_record",
+    "written_after",
+]

@@ -1,0 +1,77 @@
+"""Keeping bodies: sealed one by one, so that a copy of the database holds no conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from gateway.core import clock, crypto, ids
+from gateway.core.plain import clean
+from gateway.platform.requests.models import BodyRow
+from gateway.platform.requests.places import place
+from gateway.platform.requests.types import BodyDraft
+
+
+def store_bodies(drafts: Sequence[BodyDraft], *, days: int) -> int:
+    """Seal and store bodies of the organization in scope for so many days; returns how many. A part that is there
+    already stays as it is."""
+    expires_at = clock.now() + timedelta(days=days)
+    rows = []
+    for draft in drafts:
+        row_id = ids.uuid7()
+        sealed, kid = crypto.seal(crypto.Secret(clean(draft.text)), *place(row_id))
+        rows.append(
+            BodyRow(
+                id=row_id,
+                request_id=draft.request_id,
+                part=draft.part.value,
+                path=draft.path[:200],
+                headers={name: clean(value) for name, value in draft.headers.items()},
+                content_type=draft.content_type[:100],
+                size=draft.size,
+                truncated=draft.truncated,
+                body_ciphertext=sealed,
+                body_kid=kid,
+                persona_id=_cut(draft.persona_id),
+                subject_id=_cut(draft.subject_id),
+                expires_at=expires_at,
+            )
+        )
+    BodyRow.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else clean(text)[:128]
+
+
+@dataclass(frozen=True, slots=True)
+class Resealed:
+    """What one batch came to. ``last`` is where the next one goes on, None at the end; ``unreadable`` are ids of bodies
+    whose key is not on the ring any more."""
+
+    changed: int
+    unreadable: tuple[str, ...]
+    last: UUID | None
+
+
+def reseal(*, limit: int, after: UUID | None = None) -> Resealed:
+    """Put the next ``limit`` bodies of the organization in scope under the ring's active key; none is opened."""
+    unreadable: list[str] = []
+    with transaction.atomic():
+        stale = BodyRow.objects.exclude(body_kid=crypto.active_kid()).order_by("id")
+        rows = list((stale.filter(id__gt=after) if after else stale).select_for_update()[:limit])
+        for row in rows:
+            try:
+                sealed = crypto.rewrap(bytes(row.body_ciphertext), row.body_kid, *place(row.id))
+            except crypto.Unreadable:
+                unreadable.append(f"the body of {ids.public('req', row.request_id)}")
+                continue
+            row.body_ciphertext, row.body_kid = sealed
+            row.save(update_fields=["body_ciphertext", "body_kid"])
+    last = rows[-1].id if len(rows) == limit else None
+    return Resealed(len(rows) - len(unreadable), tuple(unreadable), last)
