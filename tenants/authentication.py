@@ -1,4 +1,4 @@
-"""From the text of a key or a user token to who is calling, without I/O for everybody this worker knows."""
+"""From the text of a key or a token to who is calling, without I/O for everybody this worker knows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from gateway.core import clock
 from gateway.core.errors import Forbidden, Unauthenticated, Unavailable
-from tenants import tokens, usertokens
+from tenants import capabilities, tokens, usertokens
 from tenants.directory import directory
 from tenants.people import roles
 from tenants.sso import rule
@@ -19,28 +19,36 @@ from tenants.types import Account, ApiKey, Organization, Principal, Seat, Sessio
 T = TypeVar("T")
 # Longer than a worker takes to learn of a change.
 _JUST_MADE = timedelta(seconds=3)
+_CLOCKS_DIFFER = timedelta(seconds=capabilities.LEEWAY_S)
 _NEXT = "Check the key or make a new one with POST /v1/keys."
+_NEXT_TOKEN = "Get a new one with POST /v1/tokens."  # noqa: S105 - a sentence
 
 
 class KeyRefused(Unauthenticated):
-    """A genuine key that no longer works. ``key`` says whose log may know of it; nothing of it is shown."""
+    """A genuine key, or a token of one, that no longer works. ``key`` says whose log may know of it; nothing of it is
+    shown. ``origins`` are those whose pages may read the refusal."""
 
-    def __init__(self, detail: str, *, key: ApiKey, **kwargs: Any) -> None:
+    def __init__(self, detail: str, *, key: ApiKey, origins: tuple[str, ...] | None = None, **kwargs: Any) -> None:
         super().__init__(detail, **kwargs)
         self.key = key
+        self.origins = key.origins if origins is None else origins
 
 
 async def authenticate(token: str) -> Principal:
     """Who calls for which organization. Raises Unauthenticated (with the reason as code), Forbidden for a suspended
     organization, one that is not the person's, or none at all; Unavailable when it cannot be decided."""
     if token.startswith(usertokens.PREFIX):
-        return await _member(token)
-    key = await _key(token)
-    return Principal(await _usable(key.org_id), key)
+        return await (_bearer(token) if capabilities.is_one(token) else _member(token))
+    key, by_old_secret = await _key(token)
+    return Principal(await _usable(key.org_id), key, by_old_secret=by_old_secret)
 
 
 async def authenticate_account(token: str) -> Account:
-    """The person behind a user token, whatever organization it names. Raises Unauthenticated, Unavailable."""
+    """The person behind a user token, whatever organization it names. Raises Unauthenticated, Unavailable, Forbidden
+    ``user_token_required`` for a capability token."""
+    if capabilities.is_one(token):
+        await authenticate(token)
+        raise Forbidden("This is for signed-in people; a capability token cannot do it.", code="user_token_required")
     return (await _person(token))[0]
 
 
@@ -53,7 +61,8 @@ def recognise(text: str) -> ApiKey | None:
     return key
 
 
-async def _key(token: str) -> ApiKey:
+async def _key(token: str) -> tuple[ApiKey, bool]:
+    """A key that works, and whether its former secret was sent."""
     parsed = tokens.parse(token)
     if parsed is None:
         raise Unauthenticated(f"This is not an API key: its shape or checksum is wrong. {_NEXT}", code="key_malformed")
@@ -61,17 +70,44 @@ async def _key(token: str) -> ApiKey:
     key = directory.key(parsed.public) or await directory.find_missing(parsed.public)
     if key is None:
         raise Unauthenticated(f"No such key. {_NEXT}", code="key_unknown")
-    if not hmac.compare_digest(key.secret_sha256, parsed.sha256):
+    current = hmac.compare_digest(key.secret_sha256, parsed.sha256)
+    if not current:
         within_grace = key.previous_valid_until is not None and clock.now() < key.previous_valid_until
         if key.previous_sha256 is None or not hmac.compare_digest(key.previous_sha256, parsed.sha256):
             raise Unauthenticated(f"No such key. {_NEXT}", code="key_unknown")
         if not within_grace:
             raise KeyRefused("This secret was rotated and its time of grace is over.", code="key_expired", key=key)
+    _refuse_ended(key)
+    return key, not current
+
+
+def _refuse_ended(key: ApiKey, origins: tuple[str, ...] | None = None) -> None:
     if key.revoked_at is not None:
-        raise KeyRefused("This key was revoked.", code="key_revoked", key=key)
+        raise KeyRefused("This key was revoked.", code="key_revoked", key=key, origins=origins)
     if key.expires_at is not None and clock.now() >= key.expires_at:
-        raise KeyRefused(f"This key expired on {key.expires_at:%Y-%m-%d %H:%M} UTC.", code="key_expired", key=key)
-    return key
+        ended = f"This key expired on {key.expires_at:%Y-%m-%d %H:%M} UTC."
+        raise KeyRefused(ended, code="key_expired", key=key, origins=origins)
+
+
+async def _bearer(text: str) -> Principal:
+    """The key behind a capability token, cut down to what both allow."""
+    claims, now = capabilities.genuine(text), clock.now()
+    if claims is None or claims.issued_at > now + _CLOCKS_DIFFER:
+        raise Unauthenticated(f"This capability token is not one of ours. {_NEXT_TOKEN}", code="token_invalid")
+    await _ready()
+    key = directory.key(claims.public)
+    if key is None and now - claims.issued_at < _JUST_MADE:
+        key = await directory.find_missing(claims.public)
+    if key is None or (key.id, key.org_id) != (claims.key_id, claims.org_id):
+        raise Unauthenticated(f"The key of this token is gone. {_NEXT_TOKEN}", code="token_invalid")
+    token = capabilities.cut_to(claims, key)
+    if now >= claims.expires_at:
+        ended = f"This token has ended; one lives fifteen minutes at most. {_NEXT_TOKEN}"
+        raise KeyRefused(ended, code="token_expired", key=key, origins=token.origins)
+    _refuse_ended(key, token.origins)
+    if claims.epoch < key.token_epoch or directory.tokens.has_ended(key.org_id, claims.id):
+        raise KeyRefused(f"This token was ended. {_NEXT_TOKEN}", code="token_ended", key=key, origins=token.origins)
+    return Principal(await _usable(key.org_id), key, token=token)
 
 
 async def _member(token: str) -> Principal:

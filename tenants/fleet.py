@@ -93,11 +93,13 @@ def _migrate_public(say: Callable[[str], None]) -> bool:
 
 
 def _grant_public(cursor: object) -> None:
-    """Partitions stay closed: only through their parent does row-level security apply."""
+    """Partitions stay closed: only through their parent does row-level security apply. A table that forces it says in
+    its own migration who may do what."""
     cursor.execute(  # type: ignore[attr-defined]
         "SELECT c.relname, c.relkind FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'S') AND NOT c.relispartition"
+        " AND NOT c.relforcerowsecurity"
     )
     for name, kind in cursor.fetchall():  # type: ignore[attr-defined]
         rights = "USAGE ON SEQUENCE" if kind == "S" else "SELECT, INSERT, UPDATE, DELETE ON TABLE"

@@ -1,11 +1,12 @@
-"""Writes to API keys: create, rotate with a time of grace, end that early, revoke. The secret is in the answer once and
-nowhere else."""
+"""Writes to API keys: create, change, rotate with a time of grace, end or extend that, revoke. A secret is in the
+answer once and nowhere else."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -14,16 +15,25 @@ from gateway.core import clock, ids
 from gateway.core.endpoint import Scope
 from gateway.core.errors import BadRequest, Conflict, FieldProblem, NotFound
 from gateway.core.journal import Actor, Change, record
-from tenants import selectors, tokens
+from tenants import restrictions, selectors, tokens
 from tenants.context import current
 from tenants.directory import next_version
 from tenants.models import ApiKeyRow
 from tenants.people import roles
+from tenants.rules import KeyBudget, KeyRate
 from tenants.types import ApiKey
 
 GRACE = timedelta(hours=24)
 GRACES_S = (0, 3_600, 86_400, 604_800)
+# However often its grace is extended, an old secret ends so long after the rotation.
+MAX_GRACE = timedelta(days=30)
 MAX_KEYS = 1_000
+# What a change may set: each as it is called on the key, and the column that holds it.
+_COLUMNS = {
+    **{name: name for name in restrictions.NAMES},
+    **{name: name for name in ("name", "expires_at", "on_disconnect", "cache_s")},
+    "models": "allowed_models",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +49,13 @@ def create(
     name: str,
     mode: str,
     actor: Actor,
-    persona_ids: Sequence[str] | None = None,
-    subject_ids: Sequence[str] | None = None,
-    memory_scopes: Sequence[str] | None = None,
-    scopes: Sequence[str] | None = None,
-    expires_at: datetime | None = None,
     owner_user_id: UUID | None = None,
     request_id: UUID | None = None,
+    **limits: Any,
 ) -> NewKey:
-    """A new key of the organization in scope. Raises BadRequest for a scope that is unknown or only for people, or an
-    expiry in the past."""
-    _check(scopes, expires_at)
+    """A new key of the organization in scope; ``limits`` are fields of ``ApiKey`` that narrow it, and its
+    ``on_disconnect`` and ``cache_s``. Raises BadRequest, naming the field, for what could never work."""
+    columns = _checked(limits)
     ref = current()
     public = tokens.new_public()
     secret = tokens.new_secret(mode, public)
@@ -59,14 +65,40 @@ def create(
             raise Conflict(f"An organization has at most {MAX_KEYS} keys; revoke some first.", code="too_many_keys")
         row = ApiKeyRow.objects.create(
             organization_id=ref.id, public=public, name=name, mode=mode, secret_sha256=tokens.sha256(secret),
-            persona_ids=_plain(persona_ids), subject_ids=_plain(subject_ids), memory_scopes=_plain(memory_scopes),
-            scopes=_plain(scopes), expires_at=expires_at, created_by=str(actor), version=version,
-            owner_user_id=owner_user_id,
+            created_by=str(actor), version=version, owner_user_id=owner_user_id, **columns,
         )  # fmt: skip
         key = selectors.to_key(row)
         detail = {"name": name, "mode": mode, "scopes": key.scopes, "personas": key.persona_ids}
+        detail |= {one: columns[column] for one, column in _COLUMNS.items() if columns.get(column) is not None}
         record(Change("key.created", actor, key.public_id, request_id=request_id, detail=detail))
     return NewKey(key, secret)
+
+
+def change(key_id: UUID, changes: Mapping[str, Any], *, actor: Actor, request_id: UUID | None = None) -> ApiKey:
+    """Set some fields of a key (``None``: no such limit), on every worker within a second. What is already so changes
+    nothing. Raises BadRequest, NotFound, Conflict for a revoked key."""
+    columns = _checked(changes)
+    with transaction.atomic():
+        row = _locked(key_id)
+        before = {column: getattr(row, column) for column in columns}
+        changed = [column for column, value in columns.items() if before[column] != value]
+        if changed:
+            for column in changed:
+                setattr(row, column, columns[column])
+            row.version = next_version()
+            row.save(update_fields=[*changed, "version"])
+            fields = {one: column for one, column in _COLUMNS.items() if column in changed}
+            detail = {
+                "before": {one: before[column] for one, column in fields.items()},
+                "after": {one: columns[column] for one, column in fields.items()},
+            }
+            record(Change("key.changed", actor, ids.public("key", row.id), request_id=request_id, detail=detail))
+    return selectors.to_key(row)
+
+
+def check(limits: Mapping[str, Any]) -> None:
+    """Raise BadRequest for fields that ``create`` would refuse, without making anything."""
+    _checked(limits)
 
 
 def rotate(
@@ -112,14 +144,37 @@ def end_grace(key_id: UUID, *, actor: Actor, request_id: UUID | None = None) -> 
     return selectors.to_key(row)
 
 
+def extend_grace(key_id: UUID, *, grace: timedelta, actor: Actor, request_id: UUID | None = None) -> ApiKey:
+    """Let the old secret work for ``grace`` from now, if that is longer than it would anyway. Raises Conflict
+    ``no_grace_running`` when it has ended, ``grace_too_long`` beyond ``MAX_GRACE`` after the rotation."""
+    with transaction.atomic():
+        row = _locked(key_id)
+        now, until = clock.now(), row.previous_valid_until
+        if until is None or until <= now or row.rotated_at is None:
+            raise Conflict("No old secret of this key still works.", code="no_grace_running")
+        if now + grace > row.rotated_at + MAX_GRACE:
+            latest = row.rotated_at + MAX_GRACE
+            raise Conflict(
+                f"An old secret works at most {MAX_GRACE.days} days, this one until {latest:%Y-%m-%d %H:%M} UTC.",
+                code="grace_too_long",
+                extra={"latest": latest.isoformat()},
+            )
+        if now + grace > until:
+            row.previous_valid_until, row.version = now + grace, next_version()
+            row.save(update_fields=["previous_valid_until", "version"])
+            detail = {"before": until.isoformat(), "after": row.previous_valid_until.isoformat()}
+            record(Change("key.grace_extended", actor, ids.public("key", row.id), request_id=request_id, detail=detail))
+    return selectors.to_key(row)
+
+
 def revoke(key_id: UUID, *, actor: Actor, request_id: UUID | None = None) -> ApiKey:
     """End the key, its grace secret too, on every worker within a second. Revoking twice is the same as once."""
     with transaction.atomic():
         row = _locked(key_id, revoked_too=True)
         if row.revoked_at is None:
             row.revoked_at = clock.now()
-            row.version = next_version()
-            row.save(update_fields=["revoked_at", "version"])
+            row.version = row.revoked_version = next_version()
+            row.save(update_fields=["revoked_at", "revoked_version", "version"])
             key = selectors.to_key(row)
             record(Change("key.revoked", actor, key.public_id, request_id=request_id))
     return selectors.to_key(row)
@@ -147,7 +202,24 @@ def _locked(key_id: UUID, *, revoked_too: bool = False) -> ApiKeyRow:
     return row
 
 
-def _check(scopes: Sequence[str] | None, expires_at: datetime | None) -> None:
+def _checked(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns for these fields, uniformly written."""
+    columns: dict[str, Any] = {}
+    for name, value in limits.items():
+        written = value
+        if name == "scopes":
+            _check_scopes(value)
+        elif name == "expires_at":
+            _check_expiry(value)
+        if isinstance(value, KeyRate | KeyBudget):
+            written = asdict(value)
+        elif name in restrictions.NAMES and name not in ("rate", "budget"):
+            written = restrictions.uniform(name, value)
+        columns[_COLUMNS[name]] = written
+    return columns
+
+
+def _check_scopes(scopes: Sequence[str] | None) -> None:
     wanted = set(scopes or ())
     unknown, personal = sorted(wanted - set(Scope)), sorted(wanted & roles.PERSON_ONLY)
     if unknown:
@@ -159,10 +231,9 @@ def _check(scopes: Sequence[str] | None, expires_at: datetime | None) -> None:
         message = f"only a signed-in person can have {', '.join(personal)}, never a key"
         problem = FieldProblem("#/scopes", "scope_not_for_keys", message)
         raise BadRequest(f"scopes: {message}.", code="scope_not_for_keys", problems=(problem,))
+
+
+def _check_expiry(expires_at: datetime | None) -> None:
     if expires_at is not None and expires_at <= clock.now():
         problem = FieldProblem("#/expires_at", "in_the_past", "must be in the future")
         raise BadRequest("expires_at must be in the future.", problems=(problem,))
-
-
-def _plain(values: Sequence[str] | None) -> list[str] | None:
-    return None if values is None else sorted(set(values))

@@ -15,6 +15,9 @@ from django_tenants.models import TenantMixin
 
 from gateway.core import clock, ids
 from tenants.epoch import next_version
+from tenants.killrows import KillSwitchRow
+
+__all__ = ["KillSwitchRow"]  # Django finds an app's tables here; the rest of this module is its own
 
 
 class OrganizationRow(TenantMixin):
@@ -156,6 +159,8 @@ class ApiKeyRow(models.Model):
     budget = models.JSONField(null=True)
     on_disconnect = models.CharField(max_length=8, null=True)
     cache_s = models.IntegerField(null=True)
+    token_epoch = models.IntegerField(default=0, db_default=0)
+    revoked_version = models.BigIntegerField(null=True)
     version = models.BigIntegerField(default=0, db_index=True)
 
     class Meta:
@@ -167,6 +172,47 @@ class ApiKeyRow(models.Model):
 
     def __str__(self) -> str:
         return self.public
+
+
+class EndedTokenRow(models.Model):
+    """A capability token that was ended before its time. A row outlives its token by little."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7)
+    organization = models.ForeignKey(OrganizationRow, on_delete=models.CASCADE, db_column="org_id", related_name="+")
+    token_id = models.UUIDField()
+    ended_at = models.DateTimeField(default=clock.now)
+    version = models.BigIntegerField(default=0, db_index=True)
+
+    class Meta:
+        app_label = "tenants"
+        db_table = "tenants_ended_token"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["organization", "token_id"], name="tenants_ended_token_once"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.token_id)
+
+
+class TokenOriginRow(models.Model):
+    """A web origin that capability tokens were made for a while ago, so that every worker can answer its preflights,
+    which carry no credential."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7)
+    organization = models.ForeignKey(OrganizationRow, on_delete=models.CASCADE, db_column="org_id", related_name="+")
+    origin = models.CharField(max_length=300)
+    used_at = models.DateTimeField(default=clock.now)
+    version = models.BigIntegerField(default=0, db_index=True)
+
+    class Meta:
+        app_label = "tenants"
+        db_table = "tenants_token_origin"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["organization", "origin"], name="tenants_token_origin_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.origin
 
 
 class InvitationRow(models.Model):

@@ -83,7 +83,7 @@ class LimitRule:
 @dataclass(frozen=True, slots=True)
 class OrgSettings:
     """An organization's choices. ``price_overrides``: full model name → dollars per million tokens, by kind of
-    token."""
+    token; ``flags``: what it chose of each feature flag and why (``tenants.flags``)."""
 
     store_bodies: bool = False
     body_retention_days: int = 7
@@ -91,6 +91,7 @@ class OrgSettings:
     memory_hard_cap: bool = False
     on_disconnect: str = Disconnect.CANCEL
     price_overrides: Mapping[str, Any] = field(default_factory=dict)
+    flags: Mapping[str, Any] = field(default_factory=dict)
 
 
 def rule_of(stored: Mapping[str, Any]) -> LimitRule:

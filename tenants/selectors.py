@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from django.db.models import Q
 from gateway.core import clock, ids
 from gateway.core.errors import NotFound
 from gateway.core.pagination import Page, page
+from tenants import killswitch, tokenstate
 from tenants.models import ApiKeyRow, EndedSessionRow, MembershipRow, OrganizationRow, User
 from tenants.people.sessions import KEPT
 from tenants.rules import Disconnect, KeyBudget, KeyRate, rule_of, settings_of
@@ -34,9 +35,12 @@ class DirectoryChanges:
     memberships: tuple[tuple[UUID, UUID, Membership | None], ...]
     ended_sessions: tuple[tuple[str, datetime], ...]
     sso: tuple[Rule, ...]
+    kills: tuple[tuple[str, killswitch.Kill | None], ...] = ()
+    tokens: tokenstate.TokenChanges = field(default_factory=tokenstate.TokenChanges)
 
 
-_VERSIONED = ("organization", "api_key", "user", "membership", "ended_session", "sso_connection")
+_VERSIONED = ("organization", "api_key", "user", "membership", "ended_session", "sso_connection", "kill_switch",
+              "ended_token", "token_origin")  # fmt: skip
 _REACHED = "SELECT greatest({})".format(
     ", ".join(f"(SELECT coalesce(max(version), 0) FROM public.tenants_{table})" for table in _VERSIONED)  # noqa: S608
 )
@@ -68,6 +72,8 @@ def directory_since(version: int) -> DirectoryChanges:
         ),
         tuple(ended.values_list("sid", "ended_at")),
         rules_since(version),
+        killswitch.changed_since(version),
+        tokenstate.changed_since(version),
     )
 
 
@@ -203,4 +209,6 @@ def to_key(row: ApiKeyRow) -> ApiKey:
         budget=KeyBudget(**row.budget) if row.budget else None,
         on_disconnect=row.on_disconnect or Disconnect.CANCEL,
         cache_s=row.cache_s,
+        token_epoch=row.token_epoch,
+        revoked_version=row.revoked_version,
     )

@@ -4,7 +4,7 @@ organization's own log."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from tenants.context import scope
 from tenants.directory import next_version
 from tenants.models import OrganizationRow, User
 from tenants.people import members
-from tenants.rules import LimitRule
+from tenants.rules import LimitRule, rule_of
 from tenants.types import Organization, OrgRef
 
 _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -97,15 +97,15 @@ def check_slug(slug: str) -> None:
         raise BadRequest(f"{slug!r} is reserved.", code="slug_reserved")
 
 
-def plan_set(ref: OrgRef, plan: str, *, actor: Actor) -> Organization:
-    """Put the organization on another plan at once."""
+def plan_set(ref: OrgRef, plan: str, *, actor: Actor, request_id: UUID | None = None) -> Organization:
+    """Put the organization on another plan at once. Its audit entry is the plan's history."""
     plans.get(plan)
-    return _change(ref, "organization.plan_changed", actor, {"plan": plan})
+    return _change(ref, "organization.plan_changed", actor, {"plan": plan}, request_id=request_id)
 
 
 def limits_set(ref: OrgRef, limits: dict[str, int | None], *, actor: Actor) -> Organization:
-    """Override plan limits (``calls``, ``personas``, ``memories``, ``rate``, ``rate_window_s``); an empty dict returns
-    to the plan's."""
+    """Override plan limits (``calls``, ``personas``, ``memories``, ``rate``, ``rate_window_s``,
+    ``memory_operations``); an empty dict returns to the plan's."""
     for name, value in limits.items():
         if name not in plans.OVERRIDABLE:
             raise BadRequest(
@@ -118,8 +118,11 @@ def limits_set(ref: OrgRef, limits: dict[str, int | None], *, actor: Actor) -> O
 
 def flags_set(ref: OrgRef, flags: dict[str, Any], *, actor: Actor) -> Organization:
     """Set flag overrides (checked by the caller against the flag catalogue); ``None`` removes one."""
-    with transaction.atomic():
+    with scope(ref), transaction.atomic():
         row = _locked(ref)
+        for key, value in flags.items():
+            detail = {"before": row.flags.get(key), "after": value, "reason": "", "override": True}
+            record(Change("flag.changed", actor, key, detail=detail))
         merged = {key: value for key, value in {**row.flags, **flags}.items() if value is not None}
         return _change(ref, "organization.flags_changed", actor, {"flags": merged})
 
@@ -128,6 +131,20 @@ def rules_set(ref: OrgRef, rules: Sequence[LimitRule], *, actor: Actor, request_
     """Replace the organization's own limits (checked by the caller); every worker knows within a second."""
     stored = [rule.stored() for rule in rules]
     return _change(ref, "organization.rules_changed", actor, {"rules": stored}, request_id=request_id)
+
+
+def rules_change(
+    ref: OrgRef,
+    change: Callable[[tuple[LimitRule, ...]], Sequence[LimitRule]],
+    *,
+    actor: Actor,
+    request_id: UUID | None = None,
+) -> Organization:
+    """Replace the organization's own limits by what ``change`` makes of them; of two at once, one waits."""
+    with transaction.atomic():
+        row = _locked(ref)
+        rules = change(tuple(rule_of(stored) for stored in row.rules or ()))
+        return rules_set(ref, rules, actor=actor, request_id=request_id)
 
 
 def settings_change(ref: OrgRef, *, actor: Actor, request_id: UUID | None = None, **parts: Any) -> Organization:

@@ -81,6 +81,8 @@ class ApiKey:
     budget: KeyBudget | None = None
     on_disconnect: str = Disconnect.CANCEL
     cache_s: int | None = None
+    token_epoch: int = 0
+    revoked_version: int | None = None
 
     @property
     def public_id(self) -> str:
@@ -121,9 +123,10 @@ class Membership:
 
 
 class Grant(Protocol):
-    """What a caller may do, whoever it is: a key or a person. ``None`` means no restriction; ``id`` is for the trail.
+    """What a caller may do, whoever it is: a key, its token or a person. ``None`` means no restriction; ``id`` is for
+    the trail.
 
-    ``kind`` is ``key`` or ``user``.
+    ``kind`` is ``key``, ``token`` or ``user``.
     """
 
     kind: ClassVar[str]
@@ -168,6 +171,28 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
+class CapabilityToken:
+    """What a token may do now: what it says, cut down to what its key may do at this moment. One persona, one subject;
+    ``budget_micros`` is what it may spend in its whole life, None for no budget of its own."""
+
+    kind: ClassVar[str] = "token"
+
+    id: UUID
+    scopes: tuple[str, ...]
+    persona_ids: tuple[str, ...]
+    subject_ids: tuple[str, ...]
+    memory_scopes: tuple[str, ...] | None
+    models: tuple[str, ...] | None
+    origins: tuple[str, ...] | None
+    budget_micros: int | None
+    expires_at: datetime
+
+    @property
+    def public_id(self) -> str:
+        return ids.public("tok", self.id)
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A genuine user token's session: how its person proved who they are, and when last."""
 
@@ -190,16 +215,20 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling for an organization: one of its keys, or one of its people. ``grant`` is what both have alike."""
+    """Who is calling for an organization: one of its keys, a token that a key made, or one of its people. ``grant`` is
+    what all have alike. With a ``token``, ``key`` is the one that made it, whose limits are the token's too;
+    ``by_old_secret`` says that a rotated key's former secret was used."""
 
     organization: Organization
     key: ApiKey | None
     seat: Seat | None = None
     session: Session | None = None
+    token: CapabilityToken | None = None
+    by_old_secret: bool = False
 
     @property
     def grant(self) -> Grant:
-        return self.key or self.seat  # type: ignore[return-value]  # one of them is always there
+        return self.token or self.key or self.seat  # type: ignore[return-value]  # one of them is always there
 
     @property
     def user(self) -> Person | None:
@@ -223,9 +252,7 @@ class Principal:
 
     @property
     def actor(self) -> Actor:
-        if self.key is not None:
-            return Actor("key", self.key.public_id)
-        return Actor("user", self.grant.public_id)
+        return Actor(self.grant.kind, self.grant.public_id)
 
     def may_use_persona(self, persona_id: str) -> bool:
         allowed = self.grant.persona_ids

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,20 +17,9 @@ from tenants import authentication, keys, selectors, services
 from tenants.context import scope
 from tenants.directory import Directory
 from tenants.types import OrgRef
+from tests.tenants.conftest import NOON
 
 BOSS = Actor("operator", "test")
-NOON = datetime(2031, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def at(monkeypatch: pytest.MonkeyPatch):
-    """Stand the clock at a moment."""
-
-    def travel(moment: datetime) -> None:
-        monkeypatch.setattr(clock, "now", lambda: moment)
-
-    travel(NOON)
-    return travel
 
 
 @pytest.fixture
@@ -105,6 +94,31 @@ def test_key__rotated_again_within_the_grace__only_by_force_ends_the_first_secre
         assert [door(one.secret) for one in (first, second)] == ["unit-acme", "unit-acme"]
         third = keys.rotate(first.key.id, actor=BOSS, force=True)
     assert [door(one.secret) for one in (first, second, third)] == ["key_unknown", "unit-acme", "unit-acme"]
+
+
+def test_key__grace_extended__works_on_and_never_beyond_thirty_days(acme, globex, at, door) -> None:
+    first = make(acme)
+    with scope(acme):
+        second = keys.rotate(first.key.id, actor=BOSS, grace=timedelta(hours=1))
+        at(NOON + timedelta(minutes=59))
+        extended = keys.extend_grace(first.key.id, grace=timedelta(days=7), actor=BOSS)
+        assert extended.previous_valid_until == NOON + timedelta(days=7, minutes=59)
+        assert keys.extend_grace(first.key.id, grace=timedelta(hours=1), actor=BOSS) == extended  # never shorter
+        for day in (7, 13, 19):
+            at(NOON + timedelta(days=day))
+            keys.extend_grace(first.key.id, grace=timedelta(days=7), actor=BOSS)
+        at(NOON + timedelta(days=25))
+        with pytest.raises(Conflict) as too_long:
+            keys.extend_grace(first.key.id, grace=timedelta(days=7), actor=BOSS)
+        assert (too_long.value.code, door(first.secret)) == ("grace_too_long", "unit-acme")
+        at(NOON + timedelta(days=40))
+        with pytest.raises(Conflict) as over:
+            keys.extend_grace(first.key.id, grace=timedelta(hours=1), actor=BOSS)
+    assert over.value.code == "no_grace_running"
+    with scope(globex), pytest.raises(NotFound):
+        keys.extend_grace(first.key.id, grace=timedelta(hours=1), actor=BOSS)
+    assert [door(one.secret) for one in (first, second)] == ["key_expired", "unit-acme"]
+    assert actions(acme, first.key.public_id).count("key.grace_extended") == 4
 
 
 def test_key__revoked__ends_with_its_grace_and_cannot_come_back(acme, at, door) -> None:

@@ -2,90 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from django.http import HttpRequest
-from ninja import Field, Query, Router, Schema
-from pydantic import ConfigDict
+from ninja import Query, Router
 
-from gateway.core import clock, ids, pagination
+from gateway.core import ids, pagination
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.core.errors import Forbidden
-from gateway.core.wire import Flag, Moment
 from gateway.governance.access import rules as access
 from gateway.governance.access.types import Resource
-from tenants import keys, selectors
+from gateway.platform.admission import gate
+from gateway.surfaces.v1.schemas.keys import (
+    ExtendIn,
+    KeyChange,
+    KeyIn,
+    KeyOut,
+    KeysOut,
+    KeyState,
+    NewKeyOut,
+    RotateIn,
+    fields,
+)
+from tenants import keys, keyuse, restrictions, selectors, tokenends
 from tenants.context import in_tenant
 from tenants.directory import directory
 from tenants.people import roles
 from tenants.types import ApiKey, Principal
 
 router = Router(tags=["keys"])
-_Name = Annotated[str, Field(min_length=1, max_length=128)]
-KeyState = Literal["active", "rotating", "expired", "revoked"]
-_RESTRICTIONS = ("persona_ids", "subject_ids", "memory_scopes", "scopes")
-
-
-class KeyIn(Schema):
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(min_length=1, max_length=80, pattern=r"\S")
-    mode: Literal["live", "test"] = "live"
-    persona_ids: list[_Name] | None = Field(None, max_length=200)
-    subject_ids: list[_Name] | None = Field(None, max_length=200)
-    memory_scopes: list[_Name] | None = Field(None, max_length=50)
-    scopes: list[_Name] | None = Field(None, max_length=50)
-    expires_at: Moment | None = None
-
-
-class RotateIn(Schema):
-    """``grace_s``: how long the old secret works on. ``force`` rotates although an older one is still in its grace."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    grace_s: Literal[0, 3600, 86400, 604800] = 86400
-    force: Flag = False
-
-
-class KeyOwnerOut(Schema):
-    id: str
-    email: str
-
-
-class KeyOut(Schema):
-    """``owner`` is the person who answers for the key; ``created_by`` is who made it, and never changes."""
-
-    id: str
-    name: str
-    mode: str
-    prefix: str
-    persona_ids: list[str] | None
-    subject_ids: list[str] | None
-    memory_scopes: list[str] | None
-    scopes: list[str] | None
-    state: KeyState
-    owner: KeyOwnerOut | None
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    rotated_at: datetime | None
-    old_secret_valid_until: datetime | None
-    last_used_at: datetime | None
-    created_at: datetime
-    created_by: str
-
-    @classmethod
-    def of(cls, key: ApiKey) -> KeyOut:
-        return cls(**_fields(key))
-
-
-class NewKeyOut(KeyOut):
-    secret: str
-
-
-class KeysOut(Schema):
-    data: list[KeyOut]
-    next_cursor: str | None
+_NARROWING = (*restrictions.NAMES, "expires_at")
 
 
 @router.post("/keys", response={201: NewKeyOut}, summary="Create a key; its secret is shown once")
@@ -94,14 +42,14 @@ async def create_key(request: HttpRequest, body: KeyIn) -> tuple[int, NewKeyOut]
     """A new key. A key can only make keys that may do no more than itself."""
     call = call_of(request)
     principal: Principal = call.principal
-    wanted = {name: getattr(body, name) for name in _RESTRICTIONS}
-    _narrower(principal, wanted)
+    limits = restrictions.all_uniform(body.limits())
+    narrower(principal, {name: limits[name] for name in _NARROWING})
     owner = principal.key.owner_user_id if principal.key is not None else principal.user_id
     made = await in_tenant(
         principal.ref, keys.create, name=body.name, mode=body.mode, actor=principal.actor, owner_user_id=owner,
-        expires_at=body.expires_at, request_id=call.request_id, **wanted,
+        request_id=call.request_id, **limits,
     )  # fmt: skip
-    return 201, NewKeyOut(**_fields(made.key), secret=made.secret)
+    return 201, NewKeyOut(**fields(made.key, keyuse.Use(calls_24h=0)), secret=made.secret)
 
 
 @router.get("/keys", response=KeysOut, summary="List keys, newest first")
@@ -117,14 +65,39 @@ async def list_keys(
     ref = call_of(request).principal.ref
     size, after = pagination.check_limit(limit), pagination.decode_cursor(cursor)
     page = await in_tenant(ref, selectors.keys_page, ref, limit=size, after=after, state=state, query=q)
-    return KeysOut(data=[KeyOut.of(key) for key in page.data], next_cursor=page.next_cursor)
+    used = await keyuse.glance(gate.store(), page.data)
+    data = [KeyOut.of(key, use) for key, use in zip(page.data, used, strict=True)]
+    return KeysOut(data=data, next_cursor=page.next_cursor)
 
 
 @router.get("/keys/{key_id}", response=KeyOut, summary="One key")
 @endpoint(scope=Scope.KEYS_READ)
 async def get_key(request: HttpRequest, key_id: str) -> KeyOut:
     ref = call_of(request).principal.ref
-    return KeyOut.of(await in_tenant(ref, selectors.key, ref, ids.parse("key", key_id)))
+    return await _shown(await in_tenant(ref, selectors.key, ref, ids.parse("key", key_id)))
+
+
+@router.patch("/keys/{key_id}", response=KeyOut, summary="Change what a key may do, its name or its end")
+@endpoint(scope=Scope.KEYS_WRITE)
+async def change_key(request: HttpRequest, key_id: str, body: KeyChange) -> KeyOut:
+    """What is left out stays; null takes a restriction away. Nobody changes a key that may do more than they may
+    themselves, nor makes one so. It holds for the very next request here, and within a second everywhere."""
+    call = call_of(request)
+    changes = restrictions.all_uniform(body.limits(only=body.model_fields_set))
+    if "name" in body.model_fields_set:
+        changes["name"] = body.name
+    await _may_touch(call.principal, key_id, "keys.rotate")
+    narrower(call.principal, {name: value for name, value in changes.items() if name in _NARROWING})
+    changed = await in_tenant(
+        call.principal.ref,
+        keys.change,
+        ids.parse("key", key_id),
+        changes,
+        actor=call.principal.actor,
+        request_id=call.request_id,
+    )
+    await directory.load()
+    return await _shown(changed)
 
 
 @router.post("/keys/{key_id}/rotate", response=NewKeyOut, summary="New secret; the old one works a while longer")
@@ -144,79 +117,94 @@ async def rotate_key(request: HttpRequest, key_id: str, body: RotateIn | None = 
         force=wanted.force,
         request_id=call.request_id,
     )
-    return NewKeyOut(**_fields(made.key), secret=made.secret)
+    (use,) = await keyuse.glance(gate.store(), [made.key])
+    return NewKeyOut(**fields(made.key, use), secret=made.secret)
 
 
 @router.post("/keys/{key_id}/end-grace", response=KeyOut, summary="End the old secret now")
 @endpoint(scope=Scope.KEYS_WRITE)
 async def end_grace_key(request: HttpRequest, key_id: str) -> KeyOut:
     """After a rotation: the old secret stops working on every worker within a second. Without one nothing changes."""
-    call = call_of(request)
-    await _may_touch(call.principal, key_id, "keys.rotate")
-    key = await in_tenant(
-        call.principal.ref,
-        keys.end_grace,
-        ids.parse("key", key_id),
-        actor=call.principal.actor,
-        request_id=call.request_id,
-    )
-    return KeyOut.of(key)
+    return await _ended(request, key_id, keys.end_grace)
 
 
-@router.delete("/keys/{key_id}", response=KeyOut, summary="Revoke a key, its old secret too")
+@router.post("/keys/{key_id}/extend-grace", response=KeyOut, summary="Let the old secret work longer")
+@endpoint(scope=Scope.KEYS_WRITE)
+async def extend_grace_key(request: HttpRequest, key_id: str, body: ExtendIn | None = None) -> KeyOut:
+    """While the old secret still works: it does so for `grace_s` from now, at most 30 days after the rotation. It is
+    never shortened by this."""
+    grace = timedelta(seconds=(body or ExtendIn()).grace_s)
+    return await _ended(request, key_id, keys.extend_grace, grace=grace)
+
+
+@router.post("/keys/{key_id}/revoke-tokens", response=KeyOut, summary="End every capability token made so far")
+@endpoint(scope=Scope.KEYS_WRITE)
+async def revoke_key_tokens(request: HttpRequest, key_id: str) -> KeyOut:
+    """All tokens that this key has made stop working on every worker within a second; the key works on."""
+    return await _ended(request, key_id, tokenends.end_all)
+
+
+@router.delete("/keys/{key_id}", response=KeyOut, summary="Revoke a key, its old secret and its tokens too")
 @endpoint(scope=Scope.KEYS_WRITE)
 async def revoke_key(request: HttpRequest, key_id: str) -> KeyOut:
+    """On every worker within a second; `GET /v1/keys/{id}/revocation` shows each one's."""
+    return await _ended(request, key_id, keys.revoke, action="keys.revoke")
+
+
+async def _ended(request: HttpRequest, key_id: str, work: Any, *, action: str = "keys.rotate", **given: Any) -> KeyOut:
     call = call_of(request)
-    await _may_touch(call.principal, key_id, "keys.revoke")
+    await _may_touch(call.principal, key_id, action)
     key = await in_tenant(
         call.principal.ref,
-        keys.revoke,
+        work,
         ids.parse("key", key_id),
         actor=call.principal.actor,
         request_id=call.request_id,
+        **given,
     )
-    return KeyOut.of(key)
+    await directory.load()
+    return await _shown(key)
+
+
+async def _shown(key: ApiKey) -> KeyOut:
+    (use,) = await keyuse.glance(gate.store(), [key])
+    return KeyOut.of(key, use)
 
 
 async def _may_touch(principal: Principal, key_id: str, action: str) -> None:
-    """A narrowed key, or a person with few scopes, must not rotate a wider key into their own hands; a person may
-    always revoke what is theirs."""
+    """A narrowed key, or a person with few scopes, must not rotate a wider key into their own hands, nor change it; a
+    person may always revoke what is theirs."""
     ref = principal.ref
     target = await in_tenant(ref, selectors.key, ref, ids.parse("key", key_id))
     access.require(principal, action, Resource(owner_user_id=target.owner_user_id))
     if principal.key is not None or action != "keys.revoke":
-        _narrower(principal, {name: getattr(target, name) for name in _RESTRICTIONS})
+        narrower(principal, {name: getattr(target, name) for name in _NARROWING})
 
 
-def _narrower(principal: Principal, wanted: dict[str, Any]) -> None:
-    for name, values in wanted.items():
+def narrower(principal: Principal, wanted: dict[str, Any]) -> None:
+    """Raise Forbidden ``key_too_wide`` for a restriction that allows more than the caller's own."""
+    for name, value in wanted.items():
         own = _own(principal, name)
-        if own is not None and (values is None or not set(values) <= set(own)):
+        if restrictions.wider(name, value, own):
             who = "This key is itself" if principal.key is not None else f"Your role, {principal.role}, is"
             raise Forbidden(
                 f"{who} limited in {name}; it cannot act for a key that may do more.",
                 code="key_too_wide",
-                extra={"field": name, "allowed": sorted(own)},
+                extra={"field": name, "allowed": _told(own)},
             )
 
 
-def _own(principal: Principal, name: str) -> tuple[str, ...] | None:
+def _own(principal: Principal, name: str) -> Any:
     """What the caller's keys may have at most; None for no limit."""
-    if principal.role is None or name != "scopes":
-        return getattr(principal.grant, name)  # type: ignore[no-any-return]
-    allowed = roles.delegable(principal.role)
+    if principal.key is not None:
+        return getattr(principal.key, name)
+    if name != "scopes":
+        return None
+    allowed = roles.delegable(str(principal.role))
     return None if allowed >= set(roles.KEY_SCOPES) else tuple(allowed)
 
 
-def _fields(key: ApiKey) -> dict[str, Any]:
-    plain = ("name", "mode", *_RESTRICTIONS, "expires_at", "revoked_at", "rotated_at", "last_used_at", "created_at")
-    owner = directory.person(key.owner_user_id) if key.owner_user_id is not None else None
-    return {
-        "id": key.public_id,
-        "prefix": f"ik_{key.mode}_{key.public}",
-        "state": key.state_at(clock.now()),
-        "owner": KeyOwnerOut(id=owner.public_id, email=owner.email) if owner is not None else None,
-        "old_secret_valid_until": key.previous_valid_until,
-        "created_by": key.created_by,
-        **{name: getattr(key, name) for name in plain},
-    }
+def _told(own: Any) -> Any:
+    if isinstance(own, datetime):
+        return own.isoformat()
+    return asdict(own) if is_dataclass(own) and not isinstance(own, type) else sorted(own)

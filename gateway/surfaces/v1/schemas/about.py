@@ -27,6 +27,20 @@ class MeKeyOut(Schema):
     memory_scopes: list[str] | None
 
 
+class MeTokenOut(Schema):
+    """A capability token: one persona, one subject. ``null`` means as its key has it."""
+
+    id: str
+    scopes: list[str]
+    persona_ids: list[str]
+    subject_ids: list[str]
+    memory_scopes: list[str] | None
+    models: list[str] | None
+    origins: list[str] | None
+    budget_micros: int | None
+    expires_at: datetime
+
+
 class MeUserOut(Schema):
     id: str
     email: str
@@ -34,10 +48,11 @@ class MeUserOut(Schema):
 
 
 class MeOut(Schema):
-    """The organization, and the key or the person that calls; ``role`` is the person's."""
+    """The organization, and the key, token or person that calls; ``role`` is the person's."""
 
     organization: MeOrganizationOut
     key: MeKeyOut | None
+    token: MeTokenOut | None
     user: MeUserOut | None
     role: str | None
 
@@ -66,39 +81,3 @@ class CapabilitiesOut(Schema):
     recall: dict[str, bool]
     dependencies: dict[str, str]
     limits: PlanLimitsOut
-
-
-class RateNowOut(Schema):
-    scope: str
-    limit: int
-    window_s: int
-    remaining: int
-    reset_s: float
-
-
-class QuotaNowOut(Schema):
-    scope: str
-    unit: str
-    limit: int | None
-    used: int
-    reset_at: datetime
-
-
-class BudgetNowOut(Schema):
-    """Micro-dollars."""
-
-    scope: str
-    limit_micros: int
-    spent_micros: int
-    reserved_micros: int
-    reset_at: datetime
-    hard: bool
-
-
-class LimitsOut(Schema):
-    """What is left. ``spent_micros`` is this UTC month's."""
-
-    rates: list[RateNowOut]
-    quotas: list[QuotaNowOut]
-    budgets: list[BudgetNowOut]
-    spent_micros: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from ninja import Field, Schema
 from pydantic import ConfigDict
@@ -32,6 +32,7 @@ class ProblemOut(Schema):
     errors: list[FieldProblemOut] = Field(default=[], description="The fields that are wrong.")
     retry_after: float = Field(0.0, description="Seconds.")
     decisions: list[dict[str, Any]] = Field(default=[], description="What was decided before it failed.")
+    decision: dict[str, Any] = Field({}, description="The line of them that refused, where one did.")
 
 
 class OpenAIErrorDetail(Schema):
@@ -40,6 +41,7 @@ class OpenAIErrorDetail(Schema):
     param: str | None
     code: str
     request_id: str
+    decision: dict[str, Any] = Field({}, description="On 402 and 429: the line of the decision record that refused.")
 
 
 class OpenAIErrorOut(Schema):
@@ -48,3 +50,20 @@ class OpenAIErrorOut(Schema):
     model_config = ConfigDict(extra="forbid", title="OpenAIError")
 
     error: OpenAIErrorDetail
+
+
+class AnthropicErrorDetail(Schema):
+    type: str
+    message: str
+    code: str
+    decision: dict[str, Any] = Field({}, description="On 402 and 429: the line of the decision record that refused.")
+
+
+class AnthropicErrorOut(Schema):
+    """A failure as Anthropic's clients read it."""
+
+    model_config = ConfigDict(extra="forbid", title="AnthropicError")
+
+    type: Literal["error"]
+    error: AnthropicErrorDetail
+    request_id: str
