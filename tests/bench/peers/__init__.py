@@ -1,0 +1,1 @@
+"""Other gateways, pinned, as processes beside ours."""
