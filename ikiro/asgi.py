@@ -13,7 +13,7 @@ django.setup()
 from django.conf import settings  # noqa: E402 - Django must be set up first
 
 from console.lane import Bounded  # noqa: E402
-from gateway.surfaces import lifespan, problems  # noqa: E402
+from gateway.surfaces import lifespan, problems, reach  # noqa: E402
 from gateway.surfaces.body_limits import body_limit  # noqa: E402
 from gateway.surfaces.routes import shortcut  # noqa: E402
 from gateway.surfaces.spine import dress_unrouted  # noqa: E402
@@ -21,7 +21,7 @@ from ikiro.account_lane import AccountLane  # noqa: E402
 from ikiro.lanes import Receive, Scope, Send, SlimHandler  # noqa: E402
 from ikiro.stock_lane import StockLane  # noqa: E402
 
-_SLIM_PREFIXES = ("/v1/", "/healthz", "/readyz")
+_SLIM_PREFIXES = ("/v1/", "/healthz", "/readyz", "/metrics")
 _ACCOUNT_PREFIXES = ("/_allauth/", "/accounts/")
 
 
@@ -31,8 +31,9 @@ class Application:
 
     def __init__(self) -> None:
         self._slim = SlimHandler(
-            body_limit=body_limit, finish=dress_unrouted, crashed=problems.crashed, shortcut=shortcut
-        )
+            body_limit=body_limit, finish=dress_unrouted, crashed=problems.crashed, shortcut=shortcut,
+            preflight=reach.preflight,
+        )  # fmt: skip
         self._accounts = AccountLane()
         self._console = Bounded(StockLane(settings.CONSOLE_MIDDLEWARE))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import io
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
@@ -25,6 +25,7 @@ Scope = dict[str, Any]
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
 View = Callable[..., Any]
 _WATCH_AFTER_S = 0.2
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -37,7 +38,8 @@ class ClientGone(Exception):
 class SlimHandler:
     """``body_limit(path)`` gives the bytes a path may carry; a larger body is left unread and noted on the request.
     ``finish`` completes an answer that came from no operation (no such path, wrong method, health); ``crashed`` makes
-    one of an error that no operation translated; ``shortcut`` finds what answers a method at a fixed path."""
+    one of an error that no operation translated; ``shortcut`` finds what answers a method at a fixed path;
+    ``preflight`` answers a browser that asks before it calls."""
 
     def __init__(
         self,
@@ -46,11 +48,13 @@ class SlimHandler:
         finish: Callable[[HttpRequest, HttpResponse], HttpResponse],
         crashed: Callable[[HttpRequest, Exception], HttpResponse],
         shortcut: Callable[[View, str], View],
+        preflight: Callable[[Headers], HttpResponse | None],
     ) -> None:
         self._body_limit = body_limit
         self._finish = finish
         self._crashed = crashed
         self._shortcut = shortcut
+        self._preflight = preflight
         self._views: dict[tuple[str, str], View] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,6 +93,8 @@ class SlimHandler:
     async def _answer(self, request: ASGIRequest) -> Any:
         path = request.path_info
         method = str(request.method)
+        if method == "OPTIONS" and (asked := self._preflight(request.scope["headers"])) is not None:
+            return asked
         view, parameters = self._views.get((method, path)), {}
         if view is None:
             match = get_resolver().resolve(path)

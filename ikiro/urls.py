@@ -6,11 +6,13 @@ from __future__ import annotations
 from django.urls import include, path
 
 from gateway.surfaces.health import healthz, readyz
+from gateway.surfaces.metrics import metrics
 from gateway.surfaces.v1.api import api as v1
 
 urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
+    path("metrics", metrics),
     path("v1/", v1.urls),
     path("", include("tenants.accounts.urls")),
     path("", include("console.urls")),

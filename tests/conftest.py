@@ -67,7 +67,9 @@ def gateway(django_db_setup: None, upstream: object) -> Iterator[Gateway]:
         IKIRO_EGRESS_ALLOW="127.0.0.1",
         IKIRO_DNS_SERVERS=f"127.0.0.1:{free_port()}",
     )
-    product.prepare()
-    product.start()
-    yield product
-    product.stop()
+    try:
+        product.prepare()
+        product.start()
+        yield product
+    finally:
+        product.stop()

@@ -118,7 +118,7 @@ class Gateway:
         }
         uvicorn = ["-m", "uvicorn", "ikiro.asgi:application", "--host", "127.0.0.1", "--port", str(self.port)]
         uvicorn += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-proxy-headers"]
-        uvicorn += ["--timeout-graceful-shutdown", "5"]
+        uvicorn += ["--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "5"]
         self.web = Process(uvicorn, {**self.env, "IKIRO_PROCESS": "ikiro-web"})
         self.scheduler = Process(["manage.py", "scheduler"], {**self.env, "IKIRO_PROCESS": "ikiro-scheduler"})
         self.worker = Process(
@@ -159,7 +159,7 @@ class Gateway:
             self.worker.start()
         self.wait_ready()
 
-    def wait_ready(self, within: float = 20.0) -> None:
+    def wait_ready(self, within: float = 60.0) -> None:
         def ready() -> bool:
             return httpx.get(f"{self.base_url}/readyz", timeout=2).status_code == 200
 

@@ -18,6 +18,8 @@ os.environ.update({name: value for name, value in STACK.env.items() if name.star
 os.environ["DJANGO_SETTINGS_MODULE"] = "ikiro.settings.test"
 # Crashes are seen within seconds instead of a minute.
 os.environ.setdefault("IKIRO_LEASE_TTL_S", "3")
+# A machine that runs many tests at once is slow, not away.
+os.environ.setdefault("IKIRO_ADMISSION_TIMEOUT_MS", "1000")
 # Mails of every process, for tests to read; and room for all tests to sign in from one address.
 os.environ.setdefault("IKIRO_MAIL_DIR", str(STACK.places.state / "mails"))
 os.environ.setdefault("IKIRO_SIGN_IN_PER_ADDRESS", "1000")

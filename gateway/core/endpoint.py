@@ -123,8 +123,9 @@ class Call:
 
     ``principal`` is a ``tenants.types.Principal``, or None where an ``account`` (``tenants.types.Account``) calls for
     itself; ``admission`` is what ``platform.admission`` returned; ``failure`` is the error that was answered;
-    ``decisions`` collects the decision record in order, one JSON-able dict per stage, without any content of the
-    caller.
+    ``parent_id`` is the request that this one replays;
+    ``trace`` is the request's own span while it is traced; ``decisions`` collects the decision record in order, one
+    JSON-able dict per stage, without any content of the caller.
     """
 
     request_id: UUID
@@ -136,6 +137,8 @@ class Call:
     reads: list[dict[str, Any]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     failure: Any = None
+    trace: Any = None
+    parent_id: UUID | None = None
     began: float = field(default_factory=time.monotonic)
 
     def decided(self, stage: str, verdict: str, **facts: Any) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it: ``kind`` is key, user, operator or system; ``id`` is its public id (``key_…``, ``usr_…``) or a
+    """Who did it: ``kind`` is key, token, user, operator or system; ``id`` is its public id (``key_…``, ``usr_…``) or a
     name."""
 
     kind: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
@@ -21,13 +22,14 @@ async def healthz(request: HttpRequest) -> JsonResponse:
 async def readyz(request: HttpRequest) -> JsonResponse:
     """200 when database, store and key directory are there; else 503 that names what is not."""
     checks: dict[str, Any] = {}
-    for name, check in (
-        ("database", in_public(directory_version)),
-        ("store", gate.read_epoch()),
-        ("directory", _fresh()),
-    ):
+    asked: tuple[tuple[str, Callable[[], Awaitable[Any]]], ...] = (
+        ("database", lambda: in_public(directory_version)),
+        ("store", gate.read_epoch),
+        ("directory", _fresh),
+    )
+    for name, check in asked:
         try:
-            await check
+            await check()
             checks[name] = "ok"
         except GatewayError as error:
             checks[name] = error.detail

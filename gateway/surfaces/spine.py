@@ -19,7 +19,9 @@ from gateway.core.errors import Forbidden, GatewayError, MethodNotAllowed, NotFo
 from gateway.governance.access import rules as access
 from gateway.platform.admission import gate
 from gateway.platform.flags import catalogue
-from gateway.surfaces import credentials, last_used, problems
+from gateway.platform.flags import gate as flags
+from gateway.platform.telemetry import tracing
+from gateway.surfaces import bodies, credentials, last_used, problems, reach, refusals, repeats, signals, streams
 from gateway.surfaces.openai import absent
 from gateway.surfaces.parsing import refuse_nul_in_address
 from gateway.surfaces.routes import endpoint_at
@@ -45,26 +47,52 @@ def spine(surface: str) -> Callable[[Run], Run]:
             )
 
         work: Run = operation.view_func if endpoint.raw else run
+        counters = signals.operation(endpoint.surface or surface, operation.view_func)
 
         async def enter(request: HttpRequest, **path: Any) -> HttpResponse:
-            call = Call(ids.uuid7(), endpoint.surface or surface)
+            call = Call(ids.uuid7(), endpoint.surface or surface, parent_id=getattr(request, "replay_of", None))
             request.call = call  # type: ignore[attr-defined]
+            signals.begin(call, request, operation.path)
+            admitted = False
+
+            async def perform() -> HttpResponse:
+                try:
+                    response = await work(request, **path)
+                    if bodies.wanted(call, endpoint):
+                        response = bodies.keep(call, request, response)
+                    if call.reads:
+                        await gate.note_reads(call)  # content whose reading cannot be noted is not given out
+                except Exception as error:  # noqa: BLE001 - whatever failed is answered in the dialect, in one place
+                    response = operation.api.on_exception(request, error)
+                return response
+
             try:
                 await _admit(request, call, endpoint)
-                response = await work(request, **path)
-                if call.reads:
-                    await gate.note_reads(call)  # content whose reading cannot be noted is not given out
-            except Exception as error:  # noqa: BLE001 - whatever failed is answered in the dialect, in one place
+                admitted = True
+                response = await _carry_out(request, call, endpoint, perform)
+            except Exception as error:  # noqa: BLE001 - as above
                 response = operation.api.on_exception(request, error)
-            if call.failure is not None and endpoint.scope is Scope.CHAT:
-                await gate.note_failed_call(call, call.failure)
-            if call.principal is not None and not call.headers:
+            if call.failure is not None:
+                await _leave_trail(call, endpoint, admitted=admitted)
+            if call.principal is not None and "RateLimit-Limit" not in call.headers:
                 await gate.show_limits(call)
-            return _dress(response, call)
+            return signals.end(call, counters, _dress(response, call))
 
         return enter
 
     return decorate
+
+
+async def _leave_trail(call: Call, endpoint: Endpoint, *, admitted: bool) -> None:
+    """What remains of a call that failed. One whose lease was opened is told of by its settlement."""
+    if endpoint.scope is Scope.CHAT:
+        await gate.note_failed_call(call, call.failure)
+    if admitted and not refusals.is_before_work(call, endpoint):
+        return
+    if admitted:  # at the door it was noted already
+        await gate.note_refusal(call, call.failure)
+    refusals.mark(call, call.failure)
+    await refusals.keep(call, call.failure)
 
 
 async def _admit(request: HttpRequest, call: Call, endpoint: Endpoint) -> None:
@@ -75,10 +103,12 @@ async def _admit(request: HttpRequest, call: Call, endpoint: Endpoint) -> None:
         if endpoint.account:
             await _admit_account(request, call)
             return
-        principal = await authenticate(credentials.token(request))
+        with tracing.span(call, "auth"):
+            principal = await authenticate(credentials.token(request))
         call.principal = principal
         grant = principal.grant
         call.decided("auth", "ok", **{grant.kind: grant.public_id}, organization=principal.ref.public_id)
+        reach.require(request, call, principal, endpoint)
         if endpoint.scope is not None:
             access.require_scope(principal, endpoint.scope)
         _require_flag(principal, endpoint)
@@ -86,13 +116,26 @@ async def _admit(request: HttpRequest, call: Call, endpoint: Endpoint) -> None:
         if endpoint.metering is Metering.RATE:
             await gate.admit_rate(call)
     except GatewayError as error:
-        call.decided("gate", "refused", code=error.code)
+        refusals.mark(call, error)
         await gate.note_refusal(call, error)
         if isinstance(error, KeyRefused):
+            reach.expose(request, call, error.origins)
             await _tell_owner(call, error)
         raise
     if principal.key is not None:
-        last_used.mark(principal.key.id)
+        last_used.mark(principal, request)
+
+
+async def _carry_out(
+    request: HttpRequest, call: Call, endpoint: Endpoint, perform: Callable[[], Awaitable[HttpResponse]]
+) -> HttpResponse:
+    """The work, done once for an ``Idempotency-Key`` and to its end for a key that drains. Neither costs the others
+    anything."""
+    drain = endpoint.metering is Metering.CALL and streams.drains(call.principal)
+    if repeats.HEADER in request.META and request.method == "POST" and not endpoint.public:
+        return await repeats.once(request, call, endpoint, perform, drain=drain)  # type: ignore[no-any-return]
+    work = streams.carry_out(perform, call=call, path=request.path, drain=drain)
+    return await (streams.to_the_end(work) if drain else work)  # type: ignore[no-any-return]
 
 
 async def _admit_account(request: HttpRequest, call: Call) -> None:
@@ -115,6 +158,7 @@ async def _tell_owner(call: Call, error: KeyRefused) -> None:
     if organization is not None:
         of = Principal(organization, error.key)
         await gate.note_refusal(call, error, of=of)
+        await refusals.keep(call, error, of=of)
         await gate.note_failed_call(call, error, of=of)
 
 
@@ -126,21 +170,15 @@ def _refuse_unreadable(request: HttpRequest) -> None:
 
 def _require_flag(principal: Principal, endpoint: Endpoint) -> None:
     for flag in ("enable_gateway_api", endpoint.flag):
-        if flag is None or catalogue.value(principal.organization, flag):
-            continue
-        plan = catalogue.needs_plan(flag)
-        if plan is not None and flag not in principal.organization.flags:
-            raise Forbidden(
-                f"This needs the {plan} plan or above.", code="plan_required", extra={"flag": flag, "plan": plan}
-            )
-        raise Forbidden(f"{flag} is off for this organization.", code="feature_disabled", extra={"flag": flag})
+        if flag is not None and not catalogue.value(principal.organization, flag):
+            flags.require(principal.organization, flag)
 
 
 def dress_unrouted(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """An answer that no operation gave: no such path, or not with this method. In JSON, with a request id like every
     other."""
     endpoint, missing = endpoint_at(request.path), absent.at(request.path)
-    call = Call(ids.uuid7(), "openai" if missing else (endpoint and endpoint.surface) or "v1")
+    call = Call(ids.uuid7(), absent.surface_at(request.path) if missing else (endpoint and endpoint.surface) or "v1")
     request.call = call  # type: ignore[attr-defined]
     if response.status_code == 404:
         error: GatewayError = missing or NotFound(f"There is nothing at {request.path}.", code="no_such_path")
@@ -150,7 +188,7 @@ def dress_unrouted(request: HttpRequest, response: HttpResponse) -> HttpResponse
         refused = MethodNotAllowed(f"{request.path} takes {allowed}, not {request.method}.")
         response = problems.respond(request, refused)
         response["Allow"] = allowed
-    return _dress(response, call)
+    return signals.unrouted(call, _dress(response, call))
 
 
 def _dress(response: HttpResponse, call: Call) -> HttpResponse:

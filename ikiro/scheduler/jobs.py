@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
 
+import structlog
 from django.conf import settings
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 
+from gateway.core import clock
 from gateway.core.valkey import sync_client
 from gateway.governance.proposals import tasks as proposals
 from gateway.platform.admission.services import reap
 from gateway.platform.audit import sealing
+from gateway.platform.billing import alerts
+from gateway.platform.idempotency import tasks as idempotency
 from gateway.platform.ledger import services as ledger
+from gateway.platform.ledger import usage as ledger_usage
 from gateway.platform.operations import tasks as operations
 from gateway.platform.outbox import sweeps
 from gateway.platform.outbox.types import Kind
+from gateway.platform.requests import tasks as requests
 from ikiro.scheduler import trail
 from tenants import directory, selectors
 from tenants.accounts import upkeep as accounts
-from tenants.context import public_scope
+from tenants.context import public_scope, scope
 from tenants.people import sessions
 from tenants.provisioning import service as provisioning
+from tenants.rules import Level
 
+log = structlog.get_logger(__name__)
 # Under a flood of entries the other jobs still get their turn.
 _DRAINS_A_ROUND = 20
 
@@ -41,13 +51,37 @@ def leases() -> None:
     reap(sync_client(settings.IKIRO_REDIS_URL))
 
 
+def _limit_subjects() -> list[UUID]:
+    """The organizations that limit each of their subjects."""
+    with public_scope():
+        ready = selectors.organizations(state="ready")
+    return [found.ref.id for found in ready if any(rule.level == Level.SUBJECT for rule in found.rules)]
+
+
 def usage() -> None:
     """Counters back after a flush, then the streams to rows; in this order."""
     client = sync_client(settings.IKIRO_REDIS_URL)
-    ledger.reseed(client, connections["batch"])
+    ledger.reseed(client, connections["batch"], _limit_subjects)
     for _ in range(_DRAINS_A_ROUND):
         if not ledger.drain(client, connections["batch"], trail.write):
             break
+
+
+def thresholds() -> None:
+    """80 and 100 % of quotas and budgets, of organizations that used anything lately."""
+    lately = clock.now() - timedelta(hours=2)
+    for org_id in ledger_usage.organizations_since(connections["batch"], lately):
+        with public_scope():
+            organization = selectors.organization(org_id)
+        if organization is None or organization.state != "ready":
+            continue
+        try:
+            with scope(organization.ref):
+                alerts.check(organization)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("scheduler.thresholds_failed", organization=organization.ref.public_id)
 
 
 def sealing_sweep() -> None:
@@ -84,6 +118,22 @@ def expire() -> None:
         proposals.sweep.send(ref)
 
 
+def forget_claims() -> None:
+    """Idempotency keys whose day is over, in every organization."""
+    with public_scope():
+        ready = [organization.ref for organization in selectors.organizations(state="ready")]
+    for ref in ready:
+        idempotency.purge.send(ref)
+
+
+def retain_requests() -> None:
+    """Decision records and bodies that organizations no longer keep."""
+    with public_scope():
+        ready = [organization.ref for organization in selectors.organizations(state="ready")]
+    for ref in ready:
+        requests.retain.send(ref)
+
+
 def forget_sessions() -> None:
     """Ended sessions that no token can belong to any more."""
     with public_scope():
@@ -97,19 +147,29 @@ def tidy_accounts() -> None:
 
 
 def partitions() -> None:
-    """A week of ledger partitions ahead."""
+    """A week of ledger partitions ahead, and none of a time that is over."""
     ledger.ensure_partitions()
+    ledger.drop_expired()
+
+
+def roll_ups() -> None:
+    """Days of the ledger that are to be added up anew, after an upgrade."""
+    ledger.rebuild_due(connections["batch"])
 
 
 JOBS = (
     Job("partitions", 3600, partitions),
     Job("leases", 1.0, leases),
     Job("usage", 0.3, usage),
+    Job("roll-ups", 5.0, roll_ups),
+    Job("thresholds", 20.0, thresholds),
     Job("audit-sealing", 0.5, sealing_sweep),
     Job("directory", 1.0, announce_directory),
     Job("unfinished", 2.0, sweep_unfinished),
     Job("provisioning", 5.0, sweep_provisioning),
     Job("expiry", 3600.0, expire),
+    Job("idempotency", 3600.0, forget_claims),
+    Job("request-retention", 3600.0, retain_requests),
     Job("sessions", 60.0, forget_sessions),
     Job("accounts", 3600.0, tidy_accounts),
 )

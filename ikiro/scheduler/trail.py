@@ -14,18 +14,20 @@ from gateway.core.journal import Actor
 from gateway.platform.audit import services as audit
 from gateway.platform.audit.types import NotedEntry
 from gateway.platform.requests import services as requests
-from gateway.platform.requests.types import RequestRecord
+from gateway.platform.requests.types import RecordKind, RequestRecord
 from tenants import selectors
 from tenants.context import public_scope, scope
 from tenants.types import OrgRef
 
 _READ_FACTS = ("memories", "count", "filter")
+# What becomes a decision record: settled calls, and refusals that were kept one by one.
+_RECORDED = ("request", "refused")
 
 
 def write(org_id: UUID, records: list[dict[str, Any]]) -> None:
     """Write one organization's batch; writing it twice is the same as once."""
     with scope(_ref(org_id)):
-        requests.write_records(_request(one) for one in records if one["kind"] == "request")
+        requests.write_records(_request(one) for one in records if one["kind"] in _RECORDED and _is_whole(one))
         audit.write_noted(_noted(one) for one in records if one["kind"] in ("read", "refusal"))
 
 
@@ -38,20 +40,41 @@ def _ref(org_id: UUID) -> OrgRef:
     return organization.ref
 
 
+def _is_whole(one: dict[str, Any]) -> bool:
+    """Not one of the attempts before the last: those have a line in the ledger, the record is the request's."""
+    return bool(one.get("record")) or one.get("state") != "settled"
+
+
 def _request(one: dict[str, Any]) -> RequestRecord:
     request_id = UUID(one["request_id"])
+    refused = one["kind"] == "refused"
     return RequestRecord(
         request_id=request_id,
         occurred_at=ids.created_at(request_id),
         surface=one["surface"],
         status=one["status"],
-        state=one["state"],
+        state="refused" if refused else one["state"],
         record=one.get("record") or {},
         key_id=_key(one),
         persona_id=one.get("persona_id"),
         subject_id=one.get("subject_id"),
         model=one.get("model"),
+        kind=RecordKind.REFUSAL if refused else RecordKind.REQUEST,
+        user_id=ids.public("usr", UUID(one["user_id"])) if one.get("user_id") else None,
+        provider=one.get("provider"),
+        outcome=one.get("outcome"),
+        latency_ms=one.get("latency_ms"),
+        charged_micros=one.get("charged_micros"),
+        cached=_is_cached(one),
+        parent_id=UUID(one["parent_id"]) if one.get("parent_id") else None,
     )
+
+
+def _is_cached(one: dict[str, Any]) -> bool:
+    """Whether the response cache answered; of a model that costs nothing it saved nothing, but says so."""
+    decisions = (one.get("record") or {}).get("decisions")
+    lines = decisions if isinstance(decisions, list) else []
+    return bool(one.get("saved_micros")) or any(line.get("stage") == "cache" and line.get("hit") for line in lines)
 
 
 def _noted(one: dict[str, Any]) -> NotedEntry:

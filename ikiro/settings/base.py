@@ -10,6 +10,7 @@ from ikiro.settings import environment as env
 from ikiro.settings.accounts import *  # noqa: F403
 from ikiro.settings.console_common import *  # noqa: F403
 from ikiro.settings.sso import *  # noqa: F403
+from ikiro.settings.telemetry import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 STATE_DIR = Path(env.text("IKIRO_STATE_DIR", str(BASE_DIR / ".ikiro")))
@@ -34,6 +35,8 @@ TENANT_APPS = [
     "gateway.platform.audit",
     "gateway.platform.requests",
     "gateway.platform.operations",
+    "gateway.platform.billing",
+    "gateway.platform.idempotency",
     "gateway.platform.providers",
     "gateway.governance.policies",
     "gateway.governance.proposals",
@@ -90,9 +93,17 @@ IKIRO_REDIS_URL = env.text("IKIRO_REDIS_URL")
 IKIRO_CACHE_URL = env.text("IKIRO_CACHE_URL", IKIRO_REDIS_URL)
 IKIRO_BROKER_URL = env.text("IKIRO_BROKER_URL", IKIRO_REDIS_URL)
 IKIRO_VALKEY_TIMEOUT_MS = env.integer("IKIRO_VALKEY_TIMEOUT_MS", 1000, least=10)
+# Admission waits no longer than this for an answer; then a worker decides by itself, within what it has in hand.
+IKIRO_ADMISSION_TIMEOUT_MS = env.integer("IKIRO_ADMISSION_TIMEOUT_MS", 100, least=10)
+IKIRO_ALLOWANCE_CALLS = env.integer("IKIRO_ALLOWANCE_CALLS", 1000, least=0)
+IKIRO_ALLOWANCE_MICROS = env.integer("IKIRO_ALLOWANCE_MICROS", 1_000_000, least=0)
 IKIRO_LEASE_TTL_S = env.decimal("IKIRO_LEASE_TTL_S", 60, least=1)
 IKIRO_EPOCH_POLL_S = env.decimal("IKIRO_EPOCH_POLL_S", 0.25, least=0.01)
+IKIRO_STREAMS_MB = env.integer("IKIRO_STREAMS_MB", 64, least=0)
 IKIRO_SHARDS = 64
+IKIRO_LEDGER_RETENTION_DAYS = env.integer("IKIRO_LEDGER_RETENTION_DAYS", 400, least=35)
+# Who is asked to take the money for a plan (gateway/platform/billing/payment.py).
+IKIRO_PAYMENT = env.text("IKIRO_PAYMENT", "manual")
 IKIRO_STATE_DIR = STATE_DIR
 # Worker and scheduler have no port: the age of this file says that they are alive.
 IKIRO_HEARTBEAT_PATH = env.text("IKIRO_HEARTBEAT_PATH", "")
@@ -111,7 +122,7 @@ IKIRO_PROVIDERS = {
         "api_key": env.text("IKIRO_ANTHROPIC_API_KEY", ""),
     },
 }
-IKIRO_MODEL_ALIASES = env.names("IKIRO_MODEL_ALIASES")
+IKIRO_MODEL_ALIASES = env.routes("IKIRO_MODEL_ALIASES")
 IKIRO_UPSTREAM_CONNECT_S = env.decimal("IKIRO_UPSTREAM_CONNECT_S", 5, least=0.1)
 IKIRO_UPSTREAM_FIRST_TOKEN_S = env.decimal("IKIRO_UPSTREAM_FIRST_TOKEN_S", 120, least=0.1)
 IKIRO_UPSTREAM_STALL_S = env.decimal("IKIRO_UPSTREAM_STALL_S", 60, least=0.1)
@@ -150,7 +161,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {"line": {"()": "ikiro.logs.LineFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.text("IKIRO_LOG_LEVEL", "INFO")},
     "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}},

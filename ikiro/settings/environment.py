@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -52,16 +53,24 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
-def names(name: str) -> dict[str, str]:
-    """A JSON object of texts, such as ``{"fast": "openai/gpt-4o-mini"}``."""
+def routes(name: str) -> dict[str, Any]:
+    """A JSON object whose values are model names or route documents, such as
+    ``{"fast": "openai/gpt-4o-mini", "best": {"targets": [{"model": "openai/gpt-4o"}], "fallbacks": [...]}}``."""
     raw = text(name, "") or "{}"
     try:
         value = json.loads(raw)
     except ValueError:
         value = None
-    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-        raise ImproperlyConfigured(f"{name} must be a JSON object of texts.")
+    if not isinstance(value, dict) or not all(_is_route(one) for one in value.values()):
+        raise ImproperlyConfigured(f"{name} must be a JSON object of model names or of objects with targets.")
     return value
+
+
+def _is_route(value: object) -> bool:
+    if isinstance(value, str):
+        return True
+    targets = value.get("targets") if isinstance(value, dict) else None
+    return isinstance(targets, list) and all(isinstance(one, dict) and "model" in one for one in targets)
 
 
 def database(name: str) -> dict[str, object]:

@@ -115,6 +115,9 @@ def _web(port: int) -> ChildSpec:
         "--no-proxy-headers",
         "--log-level",
         "warning",
+        # Longer than clients keep an idle connection: whoever closes second never meets a request on its way.
+        "--timeout-keep-alive",
+        "75",
         "--timeout-graceful-shutdown",
         "10",
     )

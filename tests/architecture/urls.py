@@ -17,6 +17,7 @@ from gateway.core.endpoint import declared
 OPEN: dict[str, str] = {
     "healthz": "liveness: says only that the process answers",
     "readyz": "readiness: says which store is away, nothing of any organization",
+    "metrics": "for the operator's scraper: its own token, or this machine alone",
     "_allauth/*": "accounts: allauth's headless API, which checks its own sessions and counts attempts",
     "accounts/*": "single sign-on: redirects to the identity provider and what it calls back",
     "v1/auth/token": "sign-in: the session token in its header is the proof",

@@ -101,7 +101,8 @@ def target(gateway: Gateway, committed_database: None) -> Target:
             "memory_id": memory["id"], "subject_id": "usr_123", "persona_id": "brand-default", "key_id": key["id"],
             "proposal_id": chat["proposedWrites"][0]["proposal_id"], "request_id": chat["request_id"],
             "operation_id": started["operation"]["id"], "model_id": "ikiro/sandbox",
-            "provider_id": provider["id"], "alias": "contract",
+            "provider_id": provider["id"], "alias": "contract", "flag": "enable_webhooks",
+            "model": "openai/gpt-4o-mini",
         }  # fmt: skip
         persons = cast(org.base_url)
         session = requests.Session()
@@ -141,8 +142,12 @@ def check_failure(ctx: Any, response: Response, case: Any) -> None:
     default = DOCUMENT["paths"][case.operation.path][case.operation.method]["responses"]["default"]
     if default["$ref"].endswith("/OpenAIError"):
         assert set(said) == {"error"}, said
-        assert set(said["error"]) == {"message", "type", "param", "code", "request_id"}
+        assert set(said["error"]) - {"decision"} == {"message", "type", "param", "code", "request_id"}
         said = said["error"]
+    elif default["$ref"].endswith("/AnthropicError"):
+        assert set(said) == {"type", "error", "request_id"}, said
+        assert set(said["error"]) - {"decision"} == {"type", "message", "code"}
+        said = {**said, **said["error"]}
     else:
         assert response.headers["content-type"] == ["application/problem+json"]
         assert said["type"] == f"urn:ikiro:error:{said['code']}"

@@ -38,7 +38,9 @@ def _codes(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _defaults(targets: list[ast.expr], assigned: ast.expr) -> Iterator[tuple[int, str]]:
-    """``default_code = "x"`` and ``status, title, default_code = 404, "…", "x"``."""
+    """``default_code = "x"``, ``status, title, default_code = 404, "…", "x"``, and the values of a table ``_CODES``."""
+    if isinstance(assigned, ast.Dict) and [base_name(target) for target in targets] == ["_CODES"]:
+        yield from ((value.lineno, code) for value in assigned.values if (code := _text(value)))
     for target in targets:
         names = target.elts if isinstance(target, ast.Tuple) else [target]
         values = assigned.elts if isinstance(assigned, ast.Tuple) else [assigned]

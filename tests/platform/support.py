@@ -28,6 +28,8 @@ def ensure_django() -> None:
         settings.configure(
             INSTALLED_APPS=["gateway.platform.ledger"],
             IKIRO_LEASE_TTL_S=60,
+            IKIRO_ALLOWANCE_CALLS=1000,
+            IKIRO_ALLOWANCE_MICROS=1_000_000,
             IKIRO_STATE_DIR="/nonexistent",
             USE_TZ=True,
         )
@@ -47,17 +49,37 @@ def run(url: str, work: Callable[[Valkey], Awaitable[T]], **options: Any) -> T:
     return asyncio.run(main())
 
 
-def a_request(org_id: UUID = ACME, **changes: Any) -> Any:
-    """An admission request with a lease, 100 a minute, no quota."""
-    from gateway.platform.admission.types import AdmissionRequest, LeaseDraft, RateLimit
+def plan_limits(rate: Any = None, quota: int | None = None) -> list[Any]:
+    """The two limits of a plan: 100 a minute and no quota, unless said otherwise."""
+    from gateway.platform.admission.limits import CALLS, PLAN, Kind, Level, Limit
+
+    most, window_s = (rate.limit, rate.window_s) if rate is not None else (100, 60)
+    return [
+        Limit(PLAN, Level.ORGANIZATION, Kind.REQUESTS, most, window_s),
+        Limit(PLAN, Level.ORGANIZATION, CALLS, quota, "month"),
+    ]
+
+
+def a_request(
+    org_id: UUID = ACME,
+    *,
+    rate: Any = None,
+    quota: int | None = None,
+    limits: Any = (),
+    holders: Any = (),
+    **changes: Any,
+) -> Any:
+    """An admission request with a lease, 100 a minute, no quota, and ``limits`` on top; counted for the key and
+    ``holders``."""
+    from gateway.platform.admission.limits import applied
+    from gateway.platform.admission.types import AdmissionRequest, LeaseDraft
 
     facts = {"surface": "v1", "model": "ikiro/sandbox", "persona_id": "sage", "subject_id": "ann", "prompt_tokens": 7}
     request = AdmissionRequest(
         org_id=org_id,
         request_id=ids.uuid7(),
         key_id=KEY,
-        rate=RateLimit(100, 60),
-        quota=None,
+        applied=applied([*plan_limits(rate, quota), *limits], ["o", f"k{KEY}", *holders]),
         counts_as_call=True,
         lease=LeaseDraft(expires_in_s=60, estimate_micros=1200, facts=facts),
     )

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 
 from gateway.core.egress.connection import Connection, Exchange
@@ -206,10 +207,36 @@ class open:  # noqa: A001, N801  (reads as ``egress.open(...)``; a class because
             lease.connection.abort()
 
 
+class Headers(dict[str, str]):
+    """Headers that many calls share: checked and encoded once. Nothing may be changed in it afterwards.
+
+    Raises EgressRefused for one that is malformed or that the gateway sets itself.
+    """
+
+    __slots__ = ("encoded",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(headers)
+        self.encoded = _lines(headers)
+
+
 def _head(method: str, target: Target, headers: Mapping[str, str], length: int) -> bytes:
+    lines = headers.encoded if isinstance(headers, Headers) else _lines(headers)
+    start = _start(method, target.path, target.authority)
+    if length or method in ("POST", "PUT", "PATCH"):
+        return b"%scontent-length: %d\r\n%s\r\n" % (start, length, lines)
+    return b"%s%s\r\n" % (start, lines)
+
+
+@lru_cache(maxsize=512)
+def _start(method: str, path: str, authority: str) -> bytes:
     if not _TOKEN.match(method):
         raise EgressRefused("The method is malformed.")
-    lines = [f"{method} {target.path} HTTP/1.1\r\nhost: {target.authority}\r\naccept-encoding: identity\r\n"]
+    return f"{method} {path} HTTP/1.1\r\nhost: {authority}\r\naccept-encoding: identity\r\n".encode("latin-1")
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    lines = []
     agent = True
     for name, value in headers.items():
         lowered = name.lower()
@@ -221,7 +248,4 @@ def _head(method: str, target: Target, headers: Mapping[str, str], length: int) 
         lines.append(f"{lowered}: {value}\r\n")
     if agent:
         lines.append("user-agent: ikiro-gateway\r\n")
-    if length or method in ("POST", "PUT", "PATCH"):
-        lines.append(f"content-length: {length}\r\n")
-    lines.append("\r\n")
     return "".join(lines).encode("latin-1")

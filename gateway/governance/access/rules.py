@@ -50,11 +50,12 @@ def by_scope(principal: Principal, scope: Scope) -> Decision:
         why = f"Your role, {principal.role}, lacks {scope.value}. {helper(scope)}"
         return Decision(False, code="scope_missing", why=why)
     if scope in roles.PERSON_ONLY:
-        why = f"Only a signed-in person can have {scope.value}, never a key."
+        why = f"Only a signed-in person can have {scope.value}, never a {principal.grant.kind}."
         return Decision(False, code="user_token_required", why=why)
     if held is None or scope in held:
         return ALLOWED
-    why = f"This key lacks the scope {scope.value}; use another key or make one with it."
+    kind = principal.grant.kind
+    why = f"This {kind} lacks the scope {scope.value}; use another {kind} or make one with it."
     return Decision(False, code="scope_missing", why=why)
 
 

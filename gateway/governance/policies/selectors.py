@@ -28,6 +28,11 @@ def overlay(level: Level | str = Level.ORG, target: str = "") -> Overlay:
     return to_overlay(row) if row else Overlay(Level(level), target, Fields(), Fields())
 
 
+def count() -> int:
+    """How many overlays the organization has."""
+    return OverlayRow.objects.count()
+
+
 def to_overlay(row: OverlayRow) -> Overlay:
     return Overlay(
         Level(row.level), row.target, from_json(row.locks), from_json(row.defaults), row.precedence, row.version,

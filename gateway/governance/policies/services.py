@@ -15,6 +15,8 @@ from gateway.governance.policies.errors import InvalidOverlay, OverlayConflict
 from gateway.governance.policies.models import OverlayRow
 from gateway.governance.policies.selectors import to_overlay
 from gateway.governance.policies.types import Fields, Level, Overlay
+from tenants.context import current
+from tenants.services import organization_touch
 
 
 def put_overlay(
@@ -46,6 +48,9 @@ def put_overlay(
         row.locks, row.defaults, row.precedence = to_json(locks), to_json(defaults), precedence
         row.version, row.updated_at, row.updated_by = row.version + 1, clock.now(), str(actor)
         row.save()
+        if _models(before) != _models({"locks": row.locks, "defaults": row.defaults}):
+            # Pass-through calls read no table: workers keep these lists until the organization has another version.
+            organization_touch(current())
         _record(row, before, actor, request_id)
     return to_overlay(row)
 
@@ -58,6 +63,10 @@ def _check(level: Level, target: str, precedence: int) -> None:
         problems.append(FieldProblem("#/precedence", "out_of_range", "must be 0 to 100"))
     if problems:
         raise InvalidOverlay(problems)
+
+
+def _models(overlay: dict[str, Any]) -> list[Any]:
+    return [overlay[side].get(name) for side in ("locks", "defaults") for name in ("allowed_models", "denied_models")]
 
 
 def _record(row: OverlayRow, before: dict[str, Any], actor: Actor, request_id: UUID | None) -> None:

@@ -9,9 +9,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from gateway.core import ids
+from django.db import transaction
+
+from gateway.core import clock, ids
 from gateway.core.journal import Actor, Change, Event, record
 from gateway.governance.proposals.models import ProposalRow
+from gateway.platform.telemetry import events
+from tenants.context import current
 
 
 def leave(
@@ -38,9 +42,36 @@ def leave(
         provenance=row.provenance,
         detail={"type": row.type, "state": row.state, **(detail or {})},
     )
+    _tell(row, action)
     if not announce:
         record(change)
         return
     proposal = {"type": row.type, "payload": row.payload, "provenance": row.provenance}
     payload = {"proposal_id": public_id, "proposal": proposal, **(event or {})}
     record(change, Event(action, payload, subject_id=row.subject_id, persona_id=row.persona_id))
+
+
+_DECISIONS = {"write.approved": "approved", "write.rejected": "rejected"}
+
+
+def _tell(row: ProposalRow, action: str) -> None:
+    """The operator's product events about proposals, once the step is committed."""
+    if not events.listening():
+        return
+    org_id, public_id = current().public_id, ids.public("prop", row.id)
+    kind, confidence, created_at = row.type, row.confidence, row.created_at
+    if action == "proposal.created":
+        transaction.on_commit(
+            lambda: events.emit("gateway_proposal_created", org_id=org_id, proposal_type=kind, confidence=confidence)
+        )
+    elif action in _DECISIONS:
+        latency_ms = round((clock.now() - created_at).total_seconds() * 1000)
+        transaction.on_commit(
+            lambda: events.emit(
+                "gateway_proposal_resolved",
+                org_id=org_id,
+                proposal_id=public_id,
+                decision=_DECISIONS[action],
+                latency_ms=latency_ms,
+            )
+        )

@@ -39,13 +39,13 @@ class RecallCache:
         self._characters = 0
         self._lock = Lock()
 
-    def get(self, key: Hashable) -> Entry | None:
-        """The entry of this key, if it is younger than the time to live."""
+    def get(self, key: Hashable, ttl_s: float | None = None) -> Entry | None:
+        """The entry of this key, if it is younger than the time to live (default: the cache's own)."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
                 return None
-            if time.monotonic() - entry.stored_at > self._ttl_s:
+            if time.monotonic() - entry.stored_at > (self._ttl_s if ttl_s is None else ttl_s):
                 self._drop(key)
                 return None
             self._entries.move_to_end(key)

@@ -11,6 +11,7 @@ as joins, the same search over 10,000 memories took minutes until somebody ran A
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from django.db import connection
 
 from gateway.core import clock
 from gateway.core.errors import FieldProblem
-from gateway.knowledge.memory.cache import RecallCache
+from gateway.knowledge.memory.cache import TTL_S, RecallCache
 from gateway.knowledge.memory.errors import InvalidMemory
 from gateway.knowledge.memory.types import MAX_K, MAX_QUERY, MemoryType, Provenance, Recall, RecalledMemory, RecallQuery
 from tenants.context import current
@@ -65,8 +66,9 @@ ORDER BY r.score DESC, r.id
 _cache = RecallCache()
 
 
-def recall(query: RecallQuery) -> Recall:
-    """The subject's memories that fit the query's words, best first, at most ``k``.
+def recall(query: RecallQuery, *, ttl_s: float = TTL_S) -> Recall:
+    """The subject's memories that fit the query's words, best first, at most ``k``. An answer from the cache is at most
+    ``ttl_s`` seconds old; 0 asks the database.
 
     Words beyond the first 4,000 characters of the query are not looked at. Raises InvalidMemory for a bad ``k``,
     type, confidence or time.
@@ -75,10 +77,11 @@ def recall(query: RecallQuery) -> Recall:
     _check(query, now)
     key = (current().id, query)
     # Inside a transaction the rows seen may never be committed, so nothing read there is kept or answered from before.
-    keep = not connection.in_atomic_block
-    entry = _cache.get(key) if keep else None
+    keep = ttl_s > 0 and not connection.in_atomic_block
+    entry = _cache.get(key, ttl_s) if keep else None
     if entry is not None and entry.version == _version(query) and _still_visible(entry.memories, now):
-        return Recall(entry.memories, cache_hit=True, degraded=False, version=entry.version)
+        left = max(0, round(ttl_s - (time.monotonic() - entry.stored_at)))
+        return Recall(entry.memories, cache_hit=True, degraded=False, version=entry.version, cached=(key, left))
     memories, version = _search(query, now)
     if keep:
         _cache.put(key, memories, version)

@@ -61,6 +61,11 @@ def count(subject_pk: UUID) -> int:
     return state or 0
 
 
+def subjects_above(limit: int) -> int:
+    """How many subjects have more than ``limit`` active memories."""
+    return SubjectState.objects.filter(count__gt=limit).count()
+
+
 def _memories(rows: list[MemoryRow]) -> list[Memory]:
     """Rows with their first source and their subject's id: three queries for any number of rows."""
     sources = _first_sources(row.id for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -199,9 +200,11 @@ class RecalledMemory:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """The memories found, and the subject's memory version that they were read at."""
+    """The memories found, and the subject's memory version that they were read at. ``cached`` names the cache entry
+    that answered and the whole seconds that it has left."""
 
     memories: tuple[RecalledMemory, ...]
     cache_hit: bool
     degraded: bool
     version: int
+    cached: tuple[Hashable, int] | None = None

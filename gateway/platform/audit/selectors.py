@@ -33,6 +33,8 @@ def list_page(
         rows = rows.filter(subject_id=wanted.subject_id)
     if wanted.persona_id is not None:
         rows = rows.filter(persona_id=wanted.persona_id)
+    if wanted.target is not None:
+        rows = rows.filter(target=wanted.target)
     if wanted.action is not None:
         prefix = wanted.action.removesuffix("*")
         rows = rows.filter(action__startswith=prefix) if prefix != wanted.action else rows.filter(action=prefix)

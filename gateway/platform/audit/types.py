@@ -55,7 +55,7 @@ class AuditEntry:
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
     """What to list. ``action`` is a whole action or a prefix ending in ``.*``; ``actor`` an id or ``kind:id``;
-    ``until`` is exclusive.
+    ``until`` is exclusive; ``target`` is what was changed, by its public id.
     """
 
     subject_id: str | None = None
@@ -64,6 +64,7 @@ class AuditFilter:
     actor: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

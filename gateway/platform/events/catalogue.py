@@ -16,6 +16,7 @@ from gateway.platform.events.errors import EventContractError
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
 _MAYBE_TEXT: Schema = {"type": ["string", "null"]}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
 _MAYBE_COUNT: Schema = {"type": ["integer", "null"], "minimum": 0}
 
 
@@ -81,6 +82,19 @@ SCHEMAS: dict[tuple[str, int], Schema] = {
     ("provider.rotated", 1): _PROVIDER,
     ("provider.deleted", 1): _PROVIDER,
     ("ingestion.error", 1): _payload({"source": _TEXT, "code": _TEXT, "detail": _TEXT}, {"ref": _MAYBE_TEXT}),
+    ("plan.changed", 1): _payload({"from": _TEXT, "to": _TEXT}),
+    ("usage.threshold_reached", 1): _payload(
+        {
+            "what": {"enum": ["calls", "memory_operations", "budget"]},
+            "level": {"enum": ["organization", "key", "user", "subject"]},
+            "threshold": {"enum": [80, 100]},
+            "window": _TEXT,
+            "limit": _COUNT,
+            "used": _COUNT,
+            "unit": {"enum": ["calls", "memory_operations", "micros"]},
+        },
+        {"rule_id": _TEXT, "key_id": _id("key"), "user_id": _id("usr")},
+    ),
     ("operation.finished", 1): _payload({"operation_id": _id("op"), "kind": _TEXT, "state": _TEXT}),
 }
 _VALIDATORS = {key: Draft202012Validator(schema) for key, schema in SCHEMAS.items()}

@@ -1,4 +1,4 @@
-"""What this organization can do here and now: `/v1/me`, `/v1/capabilities`, `/v1/limits`."""
+"""What this organization can do here and now: `/v1/me`, `/v1/capabilities`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from ninja import Router
 from gateway.core.endpoint import call_of, endpoint
 from gateway.core.errors import GatewayError
 from gateway.governance.proposals import registry as executors
-from gateway.platform.admission import gate
 from gateway.platform.flags import catalogue
 from gateway.platform.providers import registry as providers
-from gateway.surfaces.v1.schemas.about import CapabilitiesOut, LimitsOut, MeOut
+from gateway.surfaces.v1.schemas.about import CapabilitiesOut, MeOut
 from tenants import plans
 from tenants.context import in_public
 from tenants.people.roles import KEY_SCOPES
 from tenants.selectors import directory_version
-from tenants.types import ApiKey
+from tenants.types import ApiKey, CapabilityToken
 
 router = Router(tags=["about"])
 
@@ -26,7 +25,7 @@ router = Router(tags=["about"])
 @router.get("/me", response=MeOut, summary="Who is calling")
 @endpoint(scope=None)
 async def me(request: HttpRequest) -> JsonResponse:
-    """A key, or a person (then `key` is null)."""
+    """A key, a capability token, or a person; the others are null."""
     principal = call_of(request).principal
     organization, user = principal.organization, principal.user
     return JsonResponse(
@@ -37,7 +36,9 @@ async def me(request: HttpRequest) -> JsonResponse:
                 "name": organization.name,
                 "plan": organization.plan,
             },
-            "key": _key(principal.key) if principal.key is not None else None,
+            # What an organization calls its key is not for whoever holds a token of it.
+            "key": _key(principal.key) if principal.key is not None and principal.token is None else None,
+            "token": _token(principal.token) if principal.token is not None else None,
             "user": {"id": user.public_id, "email": user.email, "name": user.name} if user is not None else None,
             "role": principal.role,
         }
@@ -47,6 +48,12 @@ async def me(request: HttpRequest) -> JsonResponse:
 def _key(key: ApiKey) -> dict[str, Any]:
     shown = {name: getattr(key, name) for name in ("name", "mode", "persona_ids", "subject_ids", "memory_scopes")}
     return {"id": key.public_id, "scopes": list(KEY_SCOPES if key.scopes is None else key.scopes), **shown}
+
+
+def _token(token: CapabilityToken) -> dict[str, Any]:
+    names = ("scopes", "persona_ids", "subject_ids", "memory_scopes", "models", "origins", "budget_micros")
+    shown = {name: getattr(token, name) for name in names}
+    return {"id": token.public_id, "expires_at": token.expires_at.isoformat(), **shown}
 
 
 @router.get("/capabilities", response=CapabilitiesOut, summary="What works here now, computed from live state")
@@ -72,27 +79,6 @@ async def capabilities(request: HttpRequest) -> JsonResponse:
             },
         }
     )
-
-
-@router.get("/limits", response=LimitsOut, summary="What is left and when it resets")
-@endpoint(scope=None)
-async def limits(request: HttpRequest) -> JsonResponse:
-    now = await gate.limits_now(call_of(request))
-    rate = {
-        "scope": "organization",
-        "limit": now.rate_limit,
-        "window_s": now.rate_window_s,
-        "remaining": now.rate_remaining,
-        "reset_s": now.rate_reset_s,
-    }
-    quota = {
-        "scope": "organization",
-        "unit": "calls",
-        "limit": now.quota_limit,
-        "used": now.quota_used,
-        "reset_at": now.quota_reset_at.isoformat(),
-    }
-    return JsonResponse({"rates": [rate], "quotas": [quota], "budgets": [], "spent_micros": now.spent_micros})
 
 
 async def _state(check: Any) -> str:

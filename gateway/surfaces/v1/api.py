@@ -10,27 +10,43 @@ from gateway.platform.audit.api import router as audit_router
 from gateway.platform.events.api import router as events_router
 from gateway.platform.operations.api import router as operations_router
 from gateway.surfaces import problems
+from gateway.surfaces.anthropic.messages import router as messages_router
 from gateway.surfaces.openai.completions import router as completions_router
+from gateway.surfaces.openai.embeddings import router as embeddings_router
+from gateway.surfaces.openai.responses import router as responses_router
 from gateway.surfaces.parsing import StrictParser
 from gateway.surfaces.spine import API_VERSION, spine
 from gateway.surfaces.v1.about import router as about_router
 from gateway.surfaces.v1.aliases import router as aliases_router
+from gateway.surfaces.v1.billing import router as billing_router
 from gateway.surfaces.v1.chat import router as chat_router
 from gateway.surfaces.v1.document import Api
+from gateway.surfaces.v1.explain import router as explain_router
+from gateway.surfaces.v1.flags import router as flags_router
 from gateway.surfaces.v1.invitations import router as invitations_router
+from gateway.surfaces.v1.key_checks import router as key_checks_router
 from gateway.surfaces.v1.keys import router as keys_router
+from gateway.surfaces.v1.limits import router as limits_router
 from gateway.surfaces.v1.members import router as members_router
 from gateway.surfaces.v1.memories import router as memories_router
 from gateway.surfaces.v1.models_list import router as models_router
 from gateway.surfaces.v1.onboarding import router as onboarding_router
+from gateway.surfaces.v1.organization_settings import router as organization_settings_router
 from gateway.surfaces.v1.organizations import router as organizations_router
 from gateway.surfaces.v1.people import router as people_router
 from gateway.surfaces.v1.policies import router as effective_policies_router
+from gateway.surfaces.v1.prices import router as prices_router
 from gateway.surfaces.v1.providers import router as providers_router
+from gateway.surfaces.v1.reconciliation import router as reconciliation_router
+from gateway.surfaces.v1.request_stream import router as request_stream_router
 from gateway.surfaces.v1.requests import router as requests_router
+from gateway.surfaces.v1.requests_bodies import router as requests_bodies_router
+from gateway.surfaces.v1.requests_tail import router as requests_tail_router
 from gateway.surfaces.v1.sso import router as sso_router
 from gateway.surfaces.v1.sso_domains import router as sso_domains_router
 from gateway.surfaces.v1.sso_signin import router as sso_signin_router
+from gateway.surfaces.v1.tokens import router as tokens_router
+from gateway.surfaces.v1.usage import router as usage_router
 
 api = Api(
     title="Ikiro Gateway",
@@ -45,19 +61,29 @@ problems.install(api)
 for router in (
     chat_router,
     completions_router,
+    responses_router,
+    embeddings_router,
+    messages_router,
     memories_router,
     subjects_router,
     personas_router,
     policies_router,
     effective_policies_router,
     proposals_router,
+    requests_tail_router,  # before the requests: no id is called tail
     requests_router,
+    requests_bodies_router,
+    explain_router,
+    request_stream_router,
     operations_router,
     audit_router,
     events_router,
+    key_checks_router,  # before the keys: none may be called self
     keys_router,
+    tokens_router,
     people_router,
     organizations_router,
+    organization_settings_router,
     members_router,
     invitations_router,
     onboarding_router,
@@ -67,6 +93,12 @@ for router in (
     sso_router,
     sso_domains_router,
     sso_signin_router,
+    flags_router,
+    limits_router,
+    usage_router,
+    billing_router,
+    prices_router,
+    reconciliation_router,
     about_router,
 ):
     api.add_router("", router)

@@ -11,7 +11,7 @@ from ninja import Router
 from gateway.core.endpoint import Body, Call, Metering, Scope, call_of, endpoint
 from gateway.engine.chat import pipeline
 from gateway.engine.chat.types import ChatRequest, Event
-from gateway.surfaces import problems, sse
+from gateway.surfaces import sse, streams
 from gateway.surfaces.v1.schemas.chat import ChatIn, ChatOut
 
 router = Router(tags=["chat"])
@@ -25,14 +25,16 @@ async def chat(request: HttpRequest, body: ChatIn) -> HttpResponseBase:
     and proposed writes that wait for approval. With `stream: true` the same as events; the last, `message.done`,
     carries the whole answer."""
     call = call_of(request)
-    asked = _translate(body, len(request.body))
+    asked = translate(body, len(request.body))
     if body.stream:
         peeked = await sse.peek(pipeline.answer(call, asked))
-        return sse.response(sse.with_heartbeats(_frames(peeked, call, request.path)))
+        about = {"persona_id": asked.persona_id, "subject_id": asked.subject_id}
+        return sse.response(sse.with_heartbeats(_frames(peeked, call, request.path)), about=about)
     return JsonResponse((await pipeline.whole(call, asked)).wire())
 
 
-def _translate(body: ChatIn, size: int) -> ChatRequest:
+def translate(body: ChatIn, size: int) -> ChatRequest:
+    """The turn that a body of so many bytes asks for."""
     params = {name: value for name in _PASSED if (value := getattr(body, name)) is not None}
     return ChatRequest(
         model=body.model,
@@ -59,7 +61,6 @@ async def _frames(events: AsyncIterator[Event], call: Call, path: str) -> AsyncI
             number += 1
             yield sse.frame(event.data, event=event.name, number=number)
     except Exception as error:  # noqa: BLE001 - a stream that was promised ends with an error event, whatever failed
-        problem = problems.problem(problems.told(error, call), call, instance=path)
-        yield sse.frame(problem, event="error", number=number + 1)
+        yield streams.error_frame(error, call, path, number=number + 1)
     finally:
         await events.aclose()  # type: ignore[attr-defined]

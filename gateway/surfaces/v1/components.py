@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core import errors
-from gateway.surfaces.problems import OPENAI_TYPES, PROBLEM_JSON
+from gateway.surfaces.problems import ANTHROPIC_TYPES, OPENAI_TYPES, PROBLEM_JSON
 from gateway.surfaces.v1.schemas.inline import inlined
-from gateway.surfaces.v1.schemas.problems import OpenAIErrorOut, ProblemOut
+from gateway.surfaces.v1.schemas.problems import AnthropicErrorOut, OpenAIErrorOut, ProblemOut
 
 TAGS = {
     "chat": "One turn with a persona: recall, policy, the model, citations, proposed writes.",
     "openai": "OpenAI's dialect, for its unchanged clients.",
+    "anthropic": "Anthropic's dialect, for its unchanged clients.",
     "memories": "What is known of a subject.",
     "subjects": "Who the organization's applications have talked about.",
     "personas": "Who answers: Cartridge v1.1 documents and their versions.",
@@ -29,6 +30,10 @@ TAGS = {
     "members": "Who belongs to the organization, and in which role.",
     "invitations": "Asking people in by link.",
     "sso": "Single sign-on for the organization's members.",
+    "usage": "What was used and what it cost, in sums and row by row.",
+    "billing": "Plans, the running month, statements, and providers' bills beside the ledger.",
+    "prices": "What models cost here.",
+    "flags": "Which features the organization has, why, and what it chose.",
     "onboarding": "How far an organization has come.",
     "about": "Who is calling, what works here, what is left.",
 }
@@ -67,6 +72,13 @@ HEADERS: dict[str, Any] = {
     },
 }
 
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "description": "The same request with the same key again gets the first answer (`Idempotent-Replayed: true`).",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
 _RETRY_AFTER = {"description": "Seconds to wait before trying again.", "schema": {"type": "integer", "minimum": 1}}
 # One error of each kind: its class is where title and usual code come from.
 _KINDS: tuple[tuple[int, type[errors.GatewayError], str, str], ...] = (
@@ -113,7 +125,12 @@ def _both(status: int, kind: type[errors.GatewayError], code: str, text: str) ->
             "request_id": _REQUEST_ID,
         }
     }  # fmt: skip
+    theirs = {
+        "type": "error", "request_id": _REQUEST_ID,
+        "error": {"type": ANTHROPIC_TYPES.get(status, "api_error"), "message": text, "code": code},
+    }  # fmt: skip
     return {
+        f"AnthropicError{status}": _response("AnthropicError", "application/json", text, theirs),
         f"Problem{status}": _response("Problem", PROBLEM_JSON, text, _problem(status, kind, code, text)),
         f"OpenAIError{status}": _response("OpenAIError", "application/json", text, spoken),
     }
@@ -122,8 +139,13 @@ def _both(status: int, kind: type[errors.GatewayError], code: str, text: str) ->
 FAILURES: dict[int | str, dict[str, Any]] = {
     **{status: _both(status, kind, code, text) for status, kind, code, text in _KINDS},
     "default": {
+        "AnthropicError": _response("AnthropicError", "application/json", "Any other failure."),
         "Problem": _response("Problem", PROBLEM_JSON, "Any other failure."),
         "OpenAIError": _response("OpenAIError", "application/json", "Any other failure."),
     },
 }
-SCHEMAS = {"Problem": inlined(ProblemOut), "OpenAIError": inlined(OpenAIErrorOut)}
+SCHEMAS = {
+    "AnthropicError": inlined(AnthropicErrorOut),
+    "Problem": inlined(ProblemOut),
+    "OpenAIError": inlined(OpenAIErrorOut),
+}

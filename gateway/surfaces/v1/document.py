@@ -13,7 +13,7 @@ from ninja.operation import Operation
 
 from gateway.core.endpoint import Endpoint, Metering, declared
 from gateway.core.pagination import DEFAULT_LIMIT, MAX_LIMIT
-from gateway.surfaces.v1.components import FAILURES, HEADERS, SCHEMAS, SECURITY_SCHEMES, TAGS
+from gateway.surfaces.v1.components import FAILURES, HEADERS, IDEMPOTENCY_KEY, SCHEMAS, SECURITY_SCHEMES, TAGS
 from gateway.surfaces.v1.examples import EXAMPLES
 from tenants.people.roles import PERSON_ONLY
 
@@ -25,13 +25,20 @@ _STREAM = {
         "properties": {"event": {"type": "string"}, "id": {"type": "string"}, "data": {"type": "string"}},
     }
 }
+# Whose shape the refusals of a surface have.
+_VENDORS = {"openai": "OpenAIError", "anthropic": "AnthropicError"}
 _CALLERS = ("key", "apiKey", "userToken")
+# How a used key is refused (``gateway.core.idempotency``).
+_REPEATED = (400, 409, 422)
 # Metered calls that never stream.
-_BUFFERED = frozenset({"providers_try"})
+_BUFFERED = frozenset({"openai_embeddings", "providers_try"})
 # Refusals that only some operations give; those that follow from the declaration are added to every operation.
 _ALSO = {
     "chat": (409,),
     "openai_completions": (409,),
+    "openai_create_response": (409,),
+    "anthropic_create_message": (409,),
+    "anthropic_count_tokens": (404, 502, 504),
     "memories_create": (402,),
     "memories_get": (410,),
     "personas_create": (402, 409),
@@ -43,8 +50,12 @@ _ALSO = {
     "proposals_reject": (409,),
     "proposals_retry": (409,),
     "operations_cancel": (409,),
+    "requests_get_body": (409,),
+    "requests_replay": (402, 409, 502, 504),
     "providers_create": (409,),
+    "billing_change_plan": (409,),
     "models_put_alias": (409,),
+    "requests_take_up": (410,),
     "sso_put": (409,),
     "sso_test": (404,),
     "sso_enforce": (404, 409),
@@ -123,8 +134,11 @@ def _complete(path: str, shown: dict[str, Any], operation: Operation) -> None:
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS}
         if endpoint.metering is Metering.CALL and status == "200" and shown["operationId"] not in _BUFFERED:
             response["content"]["text/event-stream"] = _STREAM
-    kind = "OpenAIError" if endpoint.surface == "openai" else "Problem"
-    for failure in _failures(path, shown, endpoint):
+    kind = _VENDORS.get(endpoint.surface or "", "Problem")
+    repeatable = "POST" in operation.methods and not endpoint.public
+    if repeatable:
+        shown["parameters"] = [*shown["parameters"], IDEMPOTENCY_KEY]
+    for failure in sorted({*_failures(path, shown, endpoint), *(_REPEATED if repeatable else ())}):
         shown["responses"][str(failure)] = {"$ref": f"#/components/responses/{kind}{failure}"}
     shown["responses"]["default"] = {"$ref": f"#/components/responses/{kind}"}
     if endpoint.scope is not None:
@@ -151,8 +165,8 @@ def _failures(path: str, shown: dict[str, Any], endpoint: Endpoint) -> list[int]
         found |= {404}
     if endpoint.metering is Metering.CALL:
         found |= {402, 404, 502, 504}
-    # In OpenAI's dialect an invalid request is a 400.
-    return sorted(found - {422} if endpoint.surface == "openai" else found)
+    # In the vendors' dialects an invalid request is a 400.
+    return sorted(found - {422} if endpoint.surface in _VENDORS else found)
 
 
 def _tidy(parameter: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ _TURN = {"role": "user", "content": "What's due this week?"}
 _CARTRIDGE = {**default_cartridge("Acme"), "id": "study-coach"}
 
 EXAMPLES: dict[str, Any] = {
+    "flags_put": {"value": False, "reason": "Until the receiver is ready."},
     "chat": {
         "model": "ikiro/sandbox",
         "persona_id": "brand-default",
@@ -20,6 +21,10 @@ EXAMPLES: dict[str, Any] = {
         "redact_mode": "default",
     },
     "openai_completions": {"model": "ikiro/sandbox", "messages": [_TURN]},
+    "openai_create_response": {"model": "ikiro/sandbox", "input": "What do you know about me?"},
+    "openai_embeddings": {"model": "ikiro/sandbox", "input": ["green tea", "black coffee"], "dimensions": 64},
+    "anthropic_create_message": {"model": "ikiro/sandbox", "max_tokens": 500, "messages": [_TURN]},
+    "anthropic_count_tokens": {"model": "ikiro/sandbox", "messages": [_TURN]},
     "memories_create": {
         "subject_id": "usr_123",
         "text": "The STAT210 quiz is due on Friday at 10:00.",
@@ -44,6 +49,12 @@ EXAMPLES: dict[str, Any] = {
         "api_key": "sk-example-0123456789",
     },
     "providers_change": {"state": "disabled"},
+    "prices_put": {"prompt": "3.00", "completion": "12.00", "cached": "0.30"},
+    "billing_change_plan": {"plan": "business", "preview": True},
+    "billing_create_reconciliation": {
+        "provider": "openai",
+        "csv": "date,model,cost_usd\n2026-11-02,gpt-4o-mini,0.42\n",
+    },
     "providers_rotate": {"api_key": "sk-example-9876543210"},
     "providers_try": {"model": "gpt-4o-mini"},
     "models_put_alias": {"model": "ikiro/sandbox"},

@@ -21,6 +21,8 @@ from gateway.knowledge.memory import selectors as memory
 from gateway.knowledge.memory import services
 from gateway.knowledge.memory.types import Memory, MemoryType, Recall, RecallQuery, Status
 from gateway.knowledge.subjects import selectors as subjects
+from gateway.platform.admission import gate
+from gateway.platform.flags import catalogue
 from gateway.platform.operations.types import accepted
 from gateway.surfaces.v1 import remember
 from gateway.surfaces.v1.schemas.inline import inlined
@@ -61,9 +63,12 @@ async def create_memories(request: HttpRequest, body: Annotated[dict[str, Any], 
     if "items" not in body:
         item = remember.parsed(MemoryIn, body)
         remember.check_key(principal, item)
+        await gate.count_memory_operations(call, 1, subject_id=item.subject_id)
         stored = await in_tenant(principal.ref, remember.store, item, principal, call.request_id)
         return Answer(201, MemoryOut.of(stored))
     batch = remember.Batch(body, principal)
+    if batch.writes:
+        await gate.count_memory_operations(call, batch.writes)
     if "respond-async" in request.headers.get("Prefer", "").lower():
         return Answer(202, accepted(await in_tenant(principal.ref, batch.start, call.request_id)))
     return Answer(201, {"data": await in_tenant(principal.ref, batch.store, call.request_id)})
@@ -115,6 +120,7 @@ async def recall(request: HttpRequest, body: RecallIn) -> RecallOut:
     if body.persona_id is not None and not principal.may_use_persona(body.persona_id):
         raise Forbidden(f"This key may not use the persona {body.persona_id!r}.", code="persona_not_allowed")
     scopes = _scopes(principal, tuple(body.memory_scopes) if body.memory_scopes is not None else None)
+    await gate.count_memory_operations(call, 1, subject_id=body.subject_id)
     found = await in_tenant(principal.ref, _recall, body, principal, scopes)
     call.read(
         "memory.recalled",
@@ -181,7 +187,8 @@ def _recall(body: RecallIn, principal: Principal, scopes: tuple[str, ...] | None
             as_of=body.as_of,
             known_at=body.known_at,
             explain=body.explain,
-        )
+        ),
+        ttl_s=catalogue.value(principal.organization, "cache-memory-ttl-seconds"),
     )
 
 

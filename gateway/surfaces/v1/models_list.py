@@ -11,8 +11,12 @@ from ninja import Router, Schema
 
 from gateway.core.endpoint import call_of, endpoint
 from gateway.core.errors import BadRequest, FieldProblem
+from gateway.engine import routing
+from gateway.engine.routing import tiers
 from gateway.platform.providers import registry
 from gateway.platform.providers.catalogue import ModelInfo
+from gateway.platform.providers.errors import ModelNotFound
+from tenants.types import Principal
 
 router = Router(tags=["models"])
 # How long a first caller waits for providers whose lists nobody has seen yet.
@@ -42,7 +46,9 @@ class ModelsOut(Schema):
 async def list_models(request: HttpRequest) -> JsonResponse:
     """The sandbox, the aliases, and each provider's models as it lists them. With an `anthropic-version` header the
     answer is a page in Anthropic's shape."""
-    found = await registry.available(call_of(request).principal.organization, patience_s=_PATIENCE_S)
+    principal = call_of(request).principal
+    listed = await registry.available(principal.organization, patience_s=_PATIENCE_S)
+    found = [one for one in listed if _allowed(principal, one)]
     if not _is_anthropic(request):
         return JsonResponse({"object": "list", "data": [_openai(one) for one in found]})
     named = [one for one in found if not one.pattern]
@@ -52,9 +58,25 @@ async def list_models(request: HttpRequest) -> JsonResponse:
 @router.get("/models/{path:model_id}", response=ModelOut, summary="One model")
 @endpoint(scope=None, surface="openai")
 async def get_model(request: HttpRequest, model_id: str) -> JsonResponse:
-    organization = call_of(request).principal.organization
-    found = await registry.find(organization, model_id, patience_s=_PATIENCE_S)
+    principal = call_of(request).principal
+    organization = principal.organization
+    if model_id in tiers.NAMES:
+        first = (await routing.plan(organization, model_id, principal=principal)).first
+        found = ModelInfo(model_id, first.provider.name, name=model_id, alias_of=first.name)
+    else:
+        found = await registry.find(organization, model_id, patience_s=_PATIENCE_S)
+        if not _allowed(principal, found):
+            raise ModelNotFound(f"There is no model {model_id!r} for this caller.", extra={"param": "model"})
     return JsonResponse(_anthropic(found) if _is_anthropic(request) else _openai(found))
+
+
+def _allowed(principal: Principal, info: ModelInfo) -> bool:
+    """Whether the caller may ask for it; a pattern is shown to who may ask for some of what it stands for."""
+    allowed = principal.grant.models
+    if allowed is None or not info.pattern:
+        alias = info.id if info.alias_of is not None else None
+        return principal.may_use_model(info.alias_of or info.id, alias)
+    return any(model.startswith(f"{info.provider}/") for model in allowed)
 
 
 def _is_anthropic(request: HttpRequest) -> bool:

@@ -75,6 +75,11 @@ class Batch:
             except GatewayError as error:
                 self._errors[index] = error
 
+    @property
+    def writes(self) -> int:
+        """How many memories it may store."""
+        return len(self._good)
+
     def store(self, request_id: UUID) -> list[dict[str, Any]]:
         """Store the good items in one transaction; every item's result, in order. Runs inside the organization's
         scope."""

@@ -1,5 +1,5 @@
-"""Re-seal what is sealed (providers' keys, second factors, client secrets) with the key ring's active key. Safe to stop
-and to run again.
+"""Re-seal what is sealed (providers' keys, kept bodies, second factors, client secrets) with the key ring's active
+key. Safe to stop and to run again.
 
 Put a new key on the ring and make it active, restart, run this, and take the old key off the ring once it says that
 nothing is left.
@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from gateway.core import crypto
 from gateway.platform.providers import services
+from gateway.platform.requests import services as requests
 from tenants import resealing, selectors
 from tenants.context import public_scope, scope
 from tenants.types import OrgRef
@@ -48,9 +49,11 @@ class Command(BaseCommand):
         changed, after = 0, None
         unreadable: list[str] = []
         with scope(ref):
-            while True:
-                resealed = services.reseal(limit=batch, after=after)
-                changed, after = changed + resealed.changed, resealed.last
-                unreadable += resealed.unreadable
-                if after is None:
-                    return changed, unreadable
+            for reseal in (services.reseal, requests.reseal):
+                while True:
+                    resealed = reseal(limit=batch, after=after)
+                    changed, after = changed + resealed.changed, resealed.last
+                    unreadable += resealed.unreadable
+                    if after is None:
+                        break
+        return changed, unreadable
