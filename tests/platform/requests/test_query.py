@@ -15,7 +15,8 @@ from gateway.platform.requests.query.rendering import grammar
 from gateway.platform.requests.query.terms import ANY, Ago, Glob, Kind, Op, Range, Term
 from gateway.platform.requests.query.values import MAX_AMOUNT
 
-REQ = ids.public("req", ids.uuid7())
+# Always the same one: it is part of the names of tests.
+REQ = ids.public("req", ids.uuid7_at(1_790_000_000_000, 7))
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
