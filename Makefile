@@ -20,8 +20,8 @@ up: install ## Start everything and print where it is; PORT=8000 IKIRO_STATE_DIR
 console: install ## The web console alone: make console IKIRO_GATEWAY_URL=http://… PORT=8080
 	@IKIRO_GATEWAY_URL="$(or $(IKIRO_GATEWAY_URL),http://127.0.0.1:8000)" PORT=$(CONSOLE_PORT) exec $(PYTHON) -m console
 
-test: install-test check ## Run all checks and all tests; ARGS=... goes to pytest
-	@exec $(PYTHON) -m pytest $(ARGS)
+test: install-test check ## Run all checks and all tests, in two processes; ARGS=... goes to pytest instead
+	@exec $(PYTHON) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --durations 15)
 
 check: install-dev ## Format, lint, types, imports, migrations, OpenAPI drift
 	$(PYTHON) -m ruff format --check .

@@ -17,6 +17,7 @@ from schemathesis.generation.feedback import FeedbackSources
 from schemathesis.pytest._test_builder import build_operation_test
 from schemathesis.specs.openapi import checks
 
+from tests.contract import prepared
 from tests.contract.persons import Persons, cast
 from tests.factories.organizations import committed_database
 from tests.harness import ROOT, Gateway, Org, eventually
@@ -42,6 +43,8 @@ CONFIG = {
     "warnings": False,
 }  # fmt: skip
 DOCUMENT = json.loads((ROOT / "docs" / "openapi" / "v1.json").read_text())
+# A stream that goes on for a quarter of an hour is no answer to wait for; its own tests read it.
+ENDLESS = {"requests_tail"}
 OPERATIONS = {
     operation["operationId"]: (method, path, operation)
     for path, methods in DOCUMENT["paths"].items()
@@ -128,10 +131,19 @@ def test_example__sent_as_it_is__is_accepted(name: str, target: Target) -> None:
             words = [{"role": "user", "content": f"Please remember that {name} is an example."}]
             (proposed,) = client.post("/v1/chat", json={**turn, "messages": words}).json()["proposedWrites"]
             ids["proposal_id"] = proposed["proposal_id"]
+        turn = OPERATIONS["chat"][2]["requestBody"]["content"]["application/json"]["example"]
+        ids |= prepared.ids_for(name, client, target.persons, turn)
         about = target.persons.for_example(name, example)
-        headers, body = about or (target.persons.headers(operation), example)
+        headers, body = about or (target.persons.headers(operation), prepared.body_for(name, example))
+        headers = {**_required(operation), **(headers or {})}
         answer = client.request(method, path.format(**ids), json=body, headers=headers)
     assert answer.status_code in {200, 201}, answer.text
+
+
+def _required(operation: dict[str, Any]) -> dict[str, str]:
+    """Headers without which the operation is refused, with the values that the document gives them."""
+    found = [one for one in operation.get("parameters", ()) if one["in"] == "header" and one.get("required")]
+    return {one["name"]: one["schema"]["examples"][0] for one in found}
 
 
 def check_failure(ctx: Any, response: Response, case: Any) -> None:
@@ -156,7 +168,7 @@ def check_failure(ctx: Any, response: Response, case: Any) -> None:
     assert said["code"] != "internal_error"
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in ENDLESS])
 def test_operation__whatever_is_sent__answers_as_documented(name: str, document: Any, target: Target) -> None:
     session = target.session_for(name)
 

@@ -14,8 +14,18 @@ _NO_END = ("break", "error-mid", "error-first")
 
 
 def refused(headers: dict[str, str], body: dict[str, Any], path: str) -> tuple[int, dict[str, Any]] | None:
-    """What the real API would refuse. Everything is accepted here: so many servers speak this dialect."""
+    """What the real API would refuse. Of chat everything is accepted here: so many servers speak this dialect."""
+    if path.endswith("/embeddings") and not _embeddable(body.get("input")):
+        return 400, error(400, "input must be a text, texts, tokens or lists of tokens")
     return None
+
+
+def _embeddable(given: Any) -> bool:
+    if not isinstance(given, list) or not given:
+        return isinstance(given, str)
+    if isinstance(given[0], int):
+        return all(isinstance(one, int) for one in given)
+    return all(isinstance(one, str | list) for one in given)
 
 
 def error(code: int, message: str, error_code: str | None = None) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from typing import Any
 
 from gateway.surfaces.openai.document import OUR_KEYS, PERSONA_HEADERS, PERSONA_KEYS, header
 
-_VERSION = header("anthropic-version", "Which version of their API: `2023-06-01`.", required=True)
+_VERSION = header(
+    "anthropic-version", "Which version of their API: `2023-06-01`.", required=True, examples=["2023-06-01"]
+)
 _BETA = header("anthropic-beta", "Names of betas, separated by commas; passed on to Anthropic.")
 _MESSAGE = {
     "type": "object",

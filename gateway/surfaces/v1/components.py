@@ -25,6 +25,8 @@ TAGS = {
     "providers": "The organization's own credentials for models.",
     "models": "What can be asked, and short names for it.",
     "keys": "API keys: make, narrow, rotate, revoke.",
+    "tokens": "Capability tokens: short-lived, for one persona and one subject, no wider than their key.",
+    "limits": "What may be used, what is left, and limits of one's own.",
     "account": "A person's own account, and user tokens.",
     "organizations": "A person's own organizations.",
     "members": "Who belongs to the organization, and in which role.",

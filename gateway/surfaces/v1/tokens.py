@@ -25,7 +25,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=128)]
 _Text = Annotated[str, Field(min_length=1, max_length=300)]
 
 
-class TokenIn(Schema):
+class CapabilityTokenIn(Schema):
     """What is left out is as the key has it; `scopes` are `chat` alone."""
 
     model_config = ConfigDict(extra="forbid")
@@ -46,7 +46,7 @@ class TokenIn(Schema):
     )
 
 
-class TokenOut(Schema):
+class CapabilityTokenOut(Schema):
     """The token is in this answer and nowhere else."""
 
     id: str
@@ -66,9 +66,9 @@ class EndedTokenOut(Schema):
     ended_at: datetime
 
 
-@router.post("/tokens", response={201: TokenOut}, summary="Make a capability token")
+@router.post("/tokens", response={201: CapabilityTokenOut}, summary="Make a capability token")
 @endpoint(scope=Scope.TOKENS_WRITE)
-async def create_token(request: HttpRequest, body: TokenIn) -> tuple[int, TokenOut]:
+async def create_token(request: HttpRequest, body: CapabilityTokenIn) -> tuple[int, CapabilityTokenOut]:
     """It can only narrow what the key may do, ends after `ttl` seconds or with its key, and cannot make or manage
     anything. Browsers may use it from `origins`."""
     call = call_of(request)
@@ -130,7 +130,7 @@ def _check_scopes(scopes: Sequence[str]) -> None:
         raise BadRequest(f"scopes: {problems[0].message}.", code="scope_not_for_tokens", problems=problems)
 
 
-def _narrower(key: ApiKey, body: TokenIn, wanted: dict[str, Any]) -> None:
+def _narrower(key: ApiKey, body: CapabilityTokenIn, wanted: dict[str, Any]) -> None:
     """Raise Forbidden for anything that the key itself may not do."""
     asked = {
         "persona_ids": [body.persona_id],
@@ -154,11 +154,11 @@ def _narrower(key: ApiKey, body: TokenIn, wanted: dict[str, Any]) -> None:
         )
 
 
-def _out(token: str, claims: Claims) -> TokenOut:
+def _out(token: str, claims: Claims) -> CapabilityTokenOut:
     def listed(values: tuple[str, ...] | None) -> list[str] | None:
         return None if values is None else list(values)
 
-    return TokenOut(
+    return CapabilityTokenOut(
         id=ids.public("tok", claims.id),
         token=token,
         expires_at=claims.expires_at,

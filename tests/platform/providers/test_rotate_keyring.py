@@ -117,7 +117,7 @@ def test_seal__row_copied_to_another_organization__does_not_open(acme, globex, r
 
 def test_reseal__second_factors_and_client_secrets__open_with_the_new_key(db, ring):
     ring("a", "a")
-    user = User.objects.create_user("owner@acme.example", "a-long-enough-password")
+    user = User.objects.create_user("reseal@acme.example", "a-long-enough-password")
     factor = Authenticator.objects.create(
         user=user, type="totp", data={"secret": get_adapter().encrypt("JBSWY3DP"), "last_step": 7}
     )

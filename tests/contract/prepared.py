@@ -1,0 +1,49 @@
+"""What an example needs before it can be sent: a key in rotation, a limit to change, a request whose body was kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from gateway.core import clock
+from tests.contract.persons import Persons
+from tests.factories.people import user_token
+from tests.harness import eventually
+
+_RULE = {"level": "subject", "kind": "requests", "limit": 1_000, "window": 60, "shadow": True}
+
+
+def ids_for(name: str, client: httpx.Client, persons: Persons, turn: dict[str, Any]) -> dict[str, str]:
+    """The ids that the example is about, each of something that was made for it."""
+    if name in {"keys_change", "keys_extend_grace"}:
+        key = client.post("/v1/keys", json={"name": name}).json()["id"]
+        if name == "keys_extend_grace":
+            client.post(f"/v1/keys/{key}/rotate", json={})
+        return {"key_id": key}
+    if name in {"limits_change", "limits_raise"}:
+        return {"rule_id": client.post("/v1/limits/rules", json=_RULE).json()["id"]}
+    if name == "requests_replay":
+        return {"request_id": _kept(client, persons, turn)}
+    return {}
+
+
+def body_for(name: str, example: Any) -> Any:
+    """The example; a moment in it is put into the days to come."""
+    if name == "limits_raise":
+        return {**example, "until": (clock.now() + timedelta(days=1)).isoformat()}
+    return example
+
+
+def _kept(client: httpx.Client, persons: Persons, turn: dict[str, Any]) -> str:
+    headers = {"authorization": f"Bearer {user_token(persons.owner, persons.ref)}"}
+    client.patch("/v1/organization/settings", json={"store_bodies": True}, headers=headers).raise_for_status()
+
+    def kept() -> str | None:
+        request: str = client.post("/v1/chat", json=turn).json()["request_id"]
+        eventually(lambda: client.get(f"/v1/requests/{request}/body").status_code == 200, within=5, every=0.3)
+        return request
+
+    found: str = eventually(kept, within=60)
+    return found
