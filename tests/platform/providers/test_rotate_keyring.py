@@ -117,6 +117,7 @@ def test_seal__row_copied_to_another_organization__does_not_open(acme, globex, r
 
 def test_reseal__second_factors_and_client_secrets__open_with_the_new_key(db, ring):
     ring("a", "a")
+    others, _ = resealing.reseal()  # what other tests have left in the same tables
     user = User.objects.create_user("reseal@acme.example", "a-long-enough-password")
     factor = Authenticator.objects.create(
         user=user, type="totp", data={"secret": get_adapter().encrypt("JBSWY3DP"), "last_step": 7}
@@ -125,7 +126,7 @@ def test_reseal__second_factors_and_client_secrets__open_with_the_new_key(db, ri
         user=user, type="recovery_codes", data={"seed": get_adapter().encrypt("seed"), "used_mask": 0}
     )
     ring("b", "a", "b")
-    assert resealing.reseal() == (2, [])
+    assert resealing.reseal() == (others + 2, [])
     ring("b", "b")
     factor.refresh_from_db()
     codes.refresh_from_db()
