@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from gateway.core.versioned import MOST
 from gateway.platform.providers import snapshots
 from gateway.platform.providers.anthropic_wire import AnthropicWire
 from gateway.platform.providers.catalogue import ModelInfo
@@ -101,7 +102,7 @@ async def configuration(organization: Organization) -> Configuration:
     if known is not None and known[0] is own and known[1] is common:
         return known[2]
     made = Configuration(organization.ref, {**common.entries, **own.entries}, {**common.aliases, **own.aliases})
-    while len(_merged) >= snapshots.MOST:
+    while len(_merged) >= MOST:
         del _merged[next(iter(_merged))]
     _merged[organization.ref.id] = own, common, made
     return made

@@ -7,13 +7,12 @@ is read. Decrypted credentials exist in these objects alone, inside ``Secret``.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from uuid import UUID
 
-from gateway.core import background, crypto
+from gateway.core import crypto
 from gateway.core.crypto import Secret
+from gateway.core.versioned import Versioned
 from gateway.platform.providers import selectors
 from gateway.platform.providers.anthropic_wire import AnthropicWire
 from gateway.platform.providers.entries import ORGANIZATION, Entry
@@ -23,8 +22,6 @@ from gateway.platform.providers.stored import DEFAULT_URLS, Kind, RouteSpec, Sta
 from gateway.platform.providers.wire import timeouts_of
 from tenants.context import in_tenant
 from tenants.types import Organization
-
-MOST = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,43 +34,15 @@ class Snapshot:
     stored: Mapping[str, StoredProvider]
 
 
-_kept: dict[UUID, Snapshot] = {}
-_loading: dict[UUID, tuple[int, asyncio.Task[Snapshot]]] = {}
+_snapshots: Versioned[Snapshot] = Versioned("load-providers")
 
 
 async def of(organization: Organization) -> Snapshot:
     """The organization's snapshot, at least as new as this view of the organization. Raises Unavailable."""
-    known = _kept.get(organization.ref.id)
-    if known is not None and known.version >= organization.version:
-        return known
-    return await _loaded(organization)
-
-
-async def _loaded(organization: Organization) -> Snapshot:
-    """Load once for all who ask at the same time for the same version."""
-    key = organization.ref.id
-    version, task = _loading.get(key, (-1, None))
-    if task is None or task.done() or version < organization.version:
-        task = background.start(_load(organization), name="load-providers")
-        _loading[key] = organization.version, task
-    return await asyncio.shield(task)
-
-
-async def _load(organization: Organization) -> Snapshot:
-    key, known = organization.ref.id, _kept.get(organization.ref.id)
-    try:
-        made = await in_tenant(organization.ref, _read, organization.version, known)
-    finally:
-        if _loading.get(key, (-1, None))[0] == organization.version:
-            _loading.pop(key, None)
-    newest = _kept.get(key)
-    if newest is not None and newest.version > made.version:
-        return newest  # a later load was faster
-    _kept.pop(key, None)
-    while len(_kept) >= MOST:
-        del _kept[next(iter(_kept))]  # whoever was loaded longest ago
-    _kept[key] = made
-    return made
+    version = organization.version
+    return await _snapshots.of(
+        organization.ref.id, version, lambda before: in_tenant(organization.ref, _read, version, before)
+    )
 
 
 def _read(version: int, before: Snapshot | None) -> Snapshot:
