@@ -26,9 +26,11 @@ ANSWER = Answer(201, (("Content-Type", "application/json"),), b'{"secret":"ik_li
 
 @pytest.fixture(params=[ClaimRow, AccountClaimRow])
 def claims(request: pytest.FixtureRequest, acme: Any) -> Iterator[Claims]:
-    """Both tables, rolled back."""
+    """Both tables, empty and rolled back: what other tests committed to the shared one is not theirs to see."""
     with scope(acme) if request.param is ClaimRow else public_scope():
-        yield Claims(request.param)
+        found = Claims(request.param)
+        found._rows.all().delete()
+        yield found
 
 
 def test_claim__first__is_mine_and_then_running_for_others(claims: Claims) -> None:
