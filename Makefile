@@ -9,7 +9,7 @@ STACK := $(PYTHON) -m ikiro.stack
 MANAGE := $(PYTHON) manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up console test check backup restore bench-gateway lock clean install install-dev install-test
+.PHONY: help up console test prove check backup restore bench-gateway lock clean install install-dev install-test
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ console: install ## The web console alone: make console IKIRO_GATEWAY_URL=http:/
 
 test: install-test check ## Run all checks and all tests, in two processes; ARGS=... goes to pytest instead
 	@exec $(PYTHON) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --durations 15)
+
+prove: install-dev ## Stalls and outages at their full length: about six minutes, prints what it measured
+	@exec $(PYTHON) -m pytest -m long tests/proof $(ARGS)
 
 check: install-dev ## Format, lint, types, imports, migrations, OpenAPI drift
 	$(PYTHON) -m ruff format --check .

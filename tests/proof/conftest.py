@@ -14,6 +14,15 @@ from tests.harness import Gateway, Process, eventually, free_port
 WORKERS = 4
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes minutes is run only where it is asked for: ``make prove``, ``-m long``, or by its name."""
+    if "long" in config.getoption("markexpr") or any("::" in one for one in config.args):
+        return
+    kept_out = [item for item in items if item.get_closest_marker("long") is not None]
+    items[:] = [item for item in items if item not in kept_out]
+    config.hook.pytest_deselected(items=kept_out)
+
+
 @dataclass
 class Fleet:
     """``ports[n]`` is where ``workers[n]`` listens; the provider counts what reached it."""

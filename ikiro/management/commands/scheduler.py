@@ -11,6 +11,8 @@ from ikiro.scheduler.loop import main
 
 class Command(BaseCommand):
     help = __doc__
+    # The checks import every URL, and with them the whole API and the console, of which this process serves nothing.
+    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         main()
