@@ -16,7 +16,8 @@ from gateway.core.idempotency import ANSWER_BYTES, Answer
 from gateway.platform.frames import reader, writer
 from gateway.platform.frames.errors import StreamCancelled
 from gateway.platform.frames.types import End, Head
-from gateway.surfaces import problems, sse
+from gateway.surfaces import endings, sse
+from gateway.surfaces.endings import Dialect
 from tenants.rules import Disconnect
 from tenants.types import Principal
 
@@ -75,15 +76,16 @@ def _leave(task: asyncio.Task[Any]) -> None:
 
 async def _keep(response: Any, call: Call, path: str, held: Claim | None, *, drain: bool) -> None:
     about = response.__dict__.pop("about", None)  # an answer that another request made was kept by that one
+    dialect = response.__dict__.setdefault("dialect", endings.dialect_of(call, path))  # and is in its dialect
     keeper = None
     if about is not None or held is not None:
         grant = call.principal.grant
-        head = Head(f"{grant.kind}:{grant.id}", response["Content-Type"], **(about or {}))
+        head = Head(f"{grant.kind}:{grant.id}", response["Content-Type"], **(about or {}), dialect=dialect)
         request_id = call.request_id if held is None else held.request_id
         keeper = await writer.begin(call.principal.ref.id, request_id, head)
     if keeper is None and not drain:
         return
-    chunks = _kept(response, response._iterator, _Noted(call, path, keeper, held))
+    chunks = _kept(response, response._iterator, _Noted(call, path, dialect, keeper, held))
     if drain:
         response.drawn = Drawn(chunks)
         chunks = response.drawn.read()
@@ -96,6 +98,7 @@ class _Noted:
 
     call: Call
     path: str
+    dialect: Dialect
     keeper: writer.Writer | None
     held: Claim | None
 
@@ -103,10 +106,11 @@ class _Noted:
 async def _kept(response: Any, chunks: Any, noted: _Noted) -> AsyncGenerator[bytes, None]:
     """The response's chunks, each noted on its way. An end before the end is noted as what it was."""
     call, keeper, held = noted.call, noted.keeper, noted.held
-    body, how = bytearray(), End.CANCELLED
+    body, how, last = bytearray(), End.CANCELLED, b""
     try:
         async for chunk in chunks:
             if chunk is not sse.HEARTBEAT:
+                last = chunk
                 if keeper is not None:
                     keeper.add(chunk)
                 if held is not None and len(body) <= ANSWER_BYTES:
@@ -120,7 +124,8 @@ async def _kept(response: Any, chunks: Any, noted: _Noted) -> AsyncGenerator[byt
         await chunks.aclose()
         if how is End.CANCELLED and keeper is not None:
             error = StreamCancelled("The caller hung up, and this key's streams end with their caller.")
-            keeper.add(error_frame(error, call, noted.path, number=keeper.number + 1))
+            number = keeper.number + 1
+            keeper.add(endings.ending(noted.dialect, error, call, path=noted.path, last=last, number=number))
         await background.finish(_close(response, keeper, held, how, bytes(body)))
 
 
@@ -169,31 +174,28 @@ class Drawn:
 
 
 async def attached(call: Call, request_id: UUID, *, path: str, after: int = 0) -> StreamingHttpResponse:
-    """Another request's stream from what is kept of it, for a caller who may have it. Raises StoreUnavailable."""
+    """Another request's stream from what is kept of it, for a caller who may have it; trouble is told in that stream's
+    dialect. Raises StoreUnavailable."""
     org_id = call.principal.ref.id
     head = await reader.head(org_id, request_id)
-    chunks = _followed(reader.follow(org_id, request_id, after=after), call, path)
+    known = head.dialect if head is not None else None
+    dialect = Dialect(known) if known is not None else endings.dialect_of(call, path)
+    chunks = _followed(reader.follow(org_id, request_id, after=after), call, path, dialect, of=request_id)
     answer = sse.response(sse.with_heartbeats(chunks))
     if head is not None:
         answer["Content-Type"] = head.content_type
     return answer
 
 
-async def _followed(frames: AsyncIterator[bytes], call: Call, path: str) -> AsyncGenerator[bytes, None]:
+async def _followed(
+    frames: AsyncIterator[bytes], call: Call, path: str, dialect: Dialect, *, of: UUID
+) -> AsyncGenerator[bytes, None]:
+    last = b""
     try:
         async for frame in frames:
+            last = frame
             yield frame
     except Exception as error:  # noqa: BLE001 - a stream that was promised ends with an error event, whatever failed
-        yield error_frame(error, call, path)
+        yield endings.ending(dialect, error, call, path=path, last=last, of=of)
     finally:
         await frames.aclose()  # type: ignore[attr-defined]
-
-
-def error_frame(error: Exception, call: Call, path: str, *, number: int | None = None) -> bytes:
-    """Why a stream ends before its time, in the dialect of the call's surface. Only native events have numbers."""
-    told = problems.told(error, call)
-    if call.surface == "openai":
-        return sse.frame(problems.openai_error(told, call))
-    if call.surface == "anthropic":
-        return sse.frame(problems.anthropic_error(told, call), event="error")
-    return sse.frame(problems.problem(told, call, instance=path), event="error", number=number)

@@ -13,7 +13,7 @@ from typing import Any
 from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError, PaymentRequired, RateLimited, Unavailable
 from gateway.engine import routing
-from gateway.engine.chat import ceilings, compose, messages, passthrough, prepare, tools
+from gateway.engine.chat import ceilings, compose, messages, passthrough, prepare, tools, unpriced
 from gateway.engine.chat.types import ChatRequest
 from gateway.engine.routing import Plan, tiers
 from gateway.platform.admission import gate
@@ -73,7 +73,8 @@ async def _turn(call: Call, request: ChatRequest, found: Explanation) -> None:
     offers_writes = bool(catalogue.value(principal.organization, "enable_proposals"))
     tools.check(request.tools, request.tool_choice, offers_writes=offers_writes)
     call.decided("grant", "ok", persona_id=request.persona_id, subject_id=request.subject_id, writes=offers_writes)
-    plan = found.plan = await _plan(call, request.model, frozenset())
+    plan = await _plan(call, request.model, frozenset())
+    plan = found.plan = _routed(call, unpriced.guarded(call, plan, subject_id=request.subject_id))
     request = replace(request, model=plan.first.name, messages=messages.accepted(request.messages))
     await _limits(call, plan, request.body_bytes, request.max_tokens, subject_id=request.subject_id)
     prepared = await in_tenant(principal.ref, prepare.prepare, request, principal, call.request_id, keep=False)
@@ -106,7 +107,8 @@ async def _turn(call: Call, request: ChatRequest, found: Explanation) -> None:
 async def _passed(call: Call, request: PassThrough, found: Explanation) -> None:
     passthrough.check_key(call.principal)
     needs = tiers.needs_of(request.body) if request.model == tiers.AUTO else frozenset[str]()
-    plan = found.plan = await _plan(call, request.model, needs)
+    plan = await _plan(call, request.model, needs)
+    plan = found.plan = _routed(call, unpriced.guarded(call, plan, subject_id=None))
     size = len(request.body)
     await _limits(call, plan, size, request.max_tokens, subject_id=None)
     found.prompt = {"sent_bytes": size, "composed_bytes": size}
@@ -115,9 +117,12 @@ async def _passed(call: Call, request: PassThrough, found: Explanation) -> None:
 
 async def _plan(call: Call, model: str, needs: frozenset[str]) -> Plan:
     principal = call.principal
-    plan = await routing.plan(
+    return await routing.plan(
         principal.organization, model, principal=principal, request_id=call.request_id, needs=needs
     )
+
+
+def _routed(call: Call, plan: Plan) -> Plan:
     call.decided("route", "ok", **plan.first.facts(), **plan.facts())
     return plan
 

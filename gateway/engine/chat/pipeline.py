@@ -16,10 +16,11 @@ from typing import Any
 from gateway.core import ids
 from gateway.core.endpoint import Call
 from gateway.engine import routing
-from gateway.engine.chat import compose, messages, observed, prepare, tools
-from gateway.engine.chat.metering import Meter, facts_of
+from gateway.engine.chat import compose, messages, observed, prepare, tools, unpriced
+from gateway.engine.chat.metering import Meter
 from gateway.engine.chat.outcome import conclude
 from gateway.engine.chat.reader import Reader
+from gateway.engine.chat.settlements import facts_of
 from gateway.engine.chat.types import Answer, ChatRequest, Event
 from gateway.engine.routing import tiers
 from gateway.platform.flags import catalogue
@@ -54,6 +55,7 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
     plan = await routing.plan(
         principal.organization, request.model, principal=principal, request_id=call.request_id, needs=needs
     )
+    plan = unpriced.guarded(call, plan, subject_id=request.subject_id)
     route = plan.first
     # From here on the model has its full name, so that a policy cannot be gone around by an alias.
     request = replace(request, model=route.name, messages=messages.accepted(request.messages))

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError, Unavailable
-from gateway.platform.admission import bounded, rules, services
+from gateway.platform.admission import bounded, payers, rules, services
 from gateway.platform.admission.limits import Applied, Kind, Level, Limit, LimitState, applied, rate_alone, tightest
 from gateway.platform.admission.process import close as _close_store
 from gateway.platform.admission.process import store
@@ -35,8 +35,8 @@ from tenants.types import Principal
 
 __all__ = [
     "ACCOUNT_RATE", "admit_account", "admit_rate", "admit_stranger", "background_loops", "budget_left", "close",
-    "count_memory_operations", "last_failed_call", "limits_view", "lookup", "note_failed_call", "note_reads",
-    "note_refusal", "open_lease", "preview", "read_epoch", "settle", "show_limits", "store",
+    "count_memory_operations", "last_failed_call", "limits_view", "lookup", "note_admitted", "note_failed_call",
+    "note_reads", "note_refusal", "open_lease", "preview", "read_epoch", "request_of", "settle", "show_limits", "store",
 ]  # fmt: skip
 
 # Of one person for what calls no model: their own affairs, and looking at their organizations. A page of the console
@@ -53,7 +53,7 @@ async def admit_rate(call: Call) -> None:
     if (user_id := principal.user_id) is not None:
         call.admission = await _let_in(call, _of_person(call, user_id, ACCOUNT_RATE))
     else:
-        call.admission = await _let_in(call, _request(call, rules.rates_of(principal)))
+        call.admission = await _let_in(call, request_of(call, rules.rates_of(principal)))
 
 
 async def open_lease(
@@ -62,7 +62,7 @@ async def open_lease(
     """Let a request pass that will call a model, and hold ``estimate_micros`` and ``tokens`` (both upper bounds) for it
     until it settles or its lease runs out. Raises RateLimited, OverBudget or Unavailable; then nothing is held."""
     draft = LeaseDraft(estimate_micros=estimate_micros, facts=facts, tokens=tokens)
-    call.admission = await _let_in(call, _request(call, rules.of(call.principal, subject_id), draft))
+    call.admission = await _let_in(call, request_of(call, rules.of(call.principal, subject_id), draft))
     lease: Lease = call.admission.lease
     return lease
 
@@ -81,7 +81,7 @@ async def budget_left(call: Call, *, subject_id: str | None) -> int | None:
     if not whole.guards_money:
         return None
     try:
-        view = await services.look(store(), _request(call, whole))
+        view = await services.look(store(), request_of(call, whole))
     except Unavailable:
         return bounded.money_left(call.principal)
     return min(max(0, state.left) for state in view.states if state.limit.guards_money)
@@ -91,7 +91,7 @@ async def preview(call: Call, *, estimate_micros: int, tokens: int, subject_id: 
     """What every limit would say to this call now: its facts with ``verdict`` ``ok``, ``refused``, ``unknown`` or
     ``would_refuse`` (a limit that only reports). Changes nothing."""
     draft = LeaseDraft(estimate_micros=estimate_micros, tokens=tokens)
-    view = await services.look(store(), _request(call, rules.of(call.principal, subject_id), draft))
+    view = await services.look(store(), request_of(call, rules.of(call.principal, subject_id), draft))
     return [{**state.facts(), "verdict": _verdict(state)} for state in view.states]
 
 
@@ -107,13 +107,17 @@ async def limits_view(call: Call, *, of: Principal | None = None, subject_id: st
     """Every limit over the caller (or ``of`` another one of the same organization) as it stands, without using any of
     it."""
     whole = rules.of(of or call.principal, subject_id)
-    view = await services.look(store(), _request(call, applied([*whole.limits, _SPENT], whole.holders.split(","))))
+    view = await services.look(store(), request_of(call, applied([*whole.limits, _SPENT], whole.holders.split(","))))
     return replace(view, states=view.states[:-1], spent_micros=view.states[-1].used)
 
 
-async def count_memory_operations(call: Call, operations: int, *, subject_id: str | None = None) -> None:
-    """Count memory writes or explicit recalls; beyond the plan they are billed, or refused with 402
-    ``memory_operations_exceeded`` where the plan sells none or the organization wants it so."""
+async def count_memory_operations(
+    call: Call, operations: int, *, subject_id: str | None = None, subjects: Sequence[str] = ()
+) -> None:
+    """Count memory writes or explicit recalls, of one subject or of the ``subjects`` of each. Beyond the plan they are
+    billed, or refused with 402: ``memory_operations_exceeded`` where the plan sells none or the organization wants it
+    so, ``budget_exceeded`` where a hard budget over the caller does not cover them. Raises Unavailable where that
+    cannot be known; a refusal changes nothing."""
     principal: Principal = call.principal
     organization = principal.organization
     key_id = principal.key_id
@@ -123,23 +127,25 @@ async def count_memory_operations(call: Call, operations: int, *, subject_id: st
         "user_id": None if key_id else principal.user_id,
         "subject_id": subject_id,
     }
-    included, price = plans.limits(organization).memory_operations, plans.memory_overage_micros(organization)
     try:
-        await services.count_memory(
+        counted = await services.count_memory(
             store(),
             organization.ref.id,
             operations,
-            included=included,
-            overage_micros=price,
+            included=plans.limits(organization).memory_operations,
+            overage_micros=plans.memory_overage_micros(organization),
             who=who,
-            holders=rules.of(principal, subject_id).holders,
+            payers=payers.of(principal, subject_id, subjects),
         )
     except GatewayError as error:
         call.decided("memory_operations", "refused", code=error.code, **error.extra)
         raise
+    if counted is not None:
+        call.decided("memory_operations", "ok", **counted.facts())
 
 
-def _request(call: Call, whole: Applied, draft: LeaseDraft | None = None) -> AdmissionRequest:
+def request_of(call: Call, whole: Applied, draft: LeaseDraft | None = None) -> AdmissionRequest:
+    """What admission is asked for a call."""
     principal: Principal = call.principal
     key, token = principal.key, principal.token
     return AdmissionRequest(
@@ -177,11 +183,16 @@ async def _let_in(call: Call, request: AdmissionRequest, *, known: bool = True) 
         _headers(call, getattr(error, "states", ()), error)
         call.decided("limits", "refused", code=error.code, **error.extra)
         raise
+    note_admitted(call, admission)
+    return admission
+
+
+def note_admitted(call: Call, admission: Admission) -> None:
+    """What the answer's headers and the decision record say of a call that was let in."""
     _headers(call, admission.states)
     lease = admission.lease
     verdict = "degraded" if lease is not None and lease.bounded else "ok"
     call.decided("limits", verdict, **admission.facts)
-    return admission
 
 
 def _headers(call: Call, states: Sequence[LimitState], error: GatewayError | None = None) -> None:
@@ -203,7 +214,7 @@ def _show(call: Call, limit: int, remaining: int, reset_s: float) -> None:
 async def show_limits(call: Call) -> None:
     """Give a refusal that admission never came to see its ``RateLimit-*`` headers, without using any of it."""
     try:
-        view = await services.look(store(), _request(call, rules.rates_of(call.principal)))
+        view = await services.look(store(), request_of(call, rules.rates_of(call.principal)))
     except Unavailable:
         return  # the refusal stands by itself; what is left cannot be known at the moment
     _headers(call, view.states)

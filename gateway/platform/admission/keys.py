@@ -8,6 +8,7 @@ open:<org>:<holder>:<limit>  how many calls under a limit on concurrency are ope
 seeded                       ``ready|seeded`` (ms): from when on the counters can be believed, and when they came back
 leases / lease               zset of expiries (ms) and, by request id, what each holds (``scripts/_lease.lua``)
 request:<id>                 hash state, charged, data: the copy for read-your-write, kept 5 minutes
+memory:<id>                  the request's memory operations were counted; kept 5 minutes
 refusals                     hash ``minute|org|key|reason|surface`` → count, emptied every minute; a person is ``u<id>``
 tried:<org>                  the last call that failed, as JSON; kept 7 days, for whoever waits for the first that works
 usage / dead                 the stream to the ledger, and what the ledger could not take

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from gateway.platform.admission.limits import Applied, LimitState
+    from gateway.platform.admission.limits import Applied, Limit, LimitState
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,16 @@ class LimitsState:
     month: str
     day: str
     spent_micros: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Payers:
+    """Who pays for memory operations beyond the plan: ``holders`` (joined by commas) for all of them, and of those in
+    ``shares`` each for so many, in the order of the operations; within ``budgets``."""
+
+    holders: str = "o"
+    budgets: Sequence[Limit] = ()
+    shares: Mapping[str, int] = field(default_factory=dict)
 
 
 class UsageSource(StrEnum):

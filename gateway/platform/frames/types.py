@@ -20,9 +20,11 @@ class End(StrEnum):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """Whose stream it is: ``caller`` as ``kind:id`` of the grant, and whom it is about, for who else may see it."""
+    """Whose stream it is: ``caller`` as ``kind:id`` of the grant, and whom it is about, for who else may see it.
+    ``dialect`` is what its clients read."""
 
     caller: str
     content_type: str
     persona_id: str | None = None
     subject_id: str | None = None
+    dialect: str | None = None

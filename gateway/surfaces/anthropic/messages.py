@@ -16,7 +16,7 @@ from gateway.engine.chat import counting, passthrough, pipeline
 from gateway.platform.providers import messages_shape
 from gateway.platform.providers.translate import IGNORED
 from gateway.platform.providers.types import Shape
-from gateway.surfaces import passing, persona_request, persona_turn, problems, sse
+from gateway.surfaces import endings, passing, persona_request, persona_turn, sse
 from gateway.surfaces.anthropic import envelope, headers
 from gateway.surfaces.anthropic.document import COUNT_TOKENS, MESSAGES
 from gateway.surfaces.anthropic.envelope import Envelope, Options
@@ -93,6 +93,6 @@ def _failure(call: Call) -> passing.Failure:
     """The frame that says why a stream ends before its time."""
 
     def told(error: Exception, _: bytes) -> bytes:
-        return sse.frame(problems.anthropic_error(problems.told(error, call), call), event="error")
+        return endings.message_failed(error, call)
 
     return told

@@ -6,7 +6,6 @@ bytes that it is where the model's provider speaks this API, else translated.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import msgspec
@@ -22,14 +21,13 @@ from gateway.engine.chat import passthrough, pipeline
 from gateway.platform.providers import responses_shape
 from gateway.platform.providers.translate import IGNORED
 from gateway.platform.providers.types import Shape
-from gateway.surfaces import passing, persona_request, persona_turn, problems, sse
+from gateway.surfaces import endings, passing, persona_request, persona_turn, sse
 from gateway.surfaces.openai import envelope
 from gateway.surfaces.openai.address import Address, addressed
 from gateway.surfaces.openai.document import RESPONSES
 from gateway.surfaces.openai.envelope import ResponseEnvelope
 
 router = Router(tags=["openai"])
-_NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d+)')
 
 
 class Options(msgspec.Struct):
@@ -112,17 +110,9 @@ async def _turn(call: Call, body: bytes, read: ResponseEnvelope, address: Addres
 
 
 def _failure(call: Call) -> passing.Failure:
-    """The last frames of a response that fails: it is marked as failed, and the error that clients raise follows."""
+    """The last frames of a response that fails."""
 
     def told(error: Exception, last: bytes) -> bytes:
-        said = problems.openai_error(problems.told(error, call), call)["error"]
-        found = _NUMBER.findall(last)
-        number = int(found[-1]) + 1 if found else 0
-        short = {"code": said["code"], "message": said["message"]}
-        answer = ids.public("req", call.request_id).removeprefix("req_")
-        response = {"id": f"resp_{answer}", "object": "response", "status": "failed", "error": short, "output": []}
-        failed = {"type": "response.failed", "sequence_number": number, "response": response}
-        raised = {"type": "error", "sequence_number": number + 1, **short, "param": said["param"], "error": said}
-        return sse.frame(failed, event="response.failed") + sse.frame(raised, event="error")
+        return endings.response_failed(error, call, last)
 
     return told

@@ -11,7 +11,7 @@ from ninja import Router
 from gateway.core.endpoint import Body, Call, Metering, Scope, call_of, endpoint
 from gateway.engine.chat import pipeline
 from gateway.engine.chat.types import ChatRequest, Event
-from gateway.surfaces import sse, streams
+from gateway.surfaces import endings, sse
 from gateway.surfaces.v1.schemas.chat import ChatIn, ChatOut
 
 router = Router(tags=["chat"])
@@ -61,6 +61,6 @@ async def _frames(events: AsyncIterator[Event], call: Call, path: str) -> AsyncI
             number += 1
             yield sse.frame(event.data, event=event.name, number=number)
     except Exception as error:  # noqa: BLE001 - a stream that was promised ends with an error event, whatever failed
-        yield streams.error_frame(error, call, path, number=number + 1)
+        yield endings.native_failed(error, call, path, number=number + 1)
     finally:
         await events.aclose()  # type: ignore[attr-defined]

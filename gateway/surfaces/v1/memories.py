@@ -68,7 +68,7 @@ async def create_memories(request: HttpRequest, body: Annotated[dict[str, Any], 
         return Answer(201, MemoryOut.of(stored))
     batch = remember.Batch(body, principal)
     if batch.writes:
-        await gate.count_memory_operations(call, batch.writes)
+        await gate.count_memory_operations(call, batch.writes, subjects=batch.subjects)
     if "respond-async" in request.headers.get("Prefer", "").lower():
         return Answer(202, accepted(await in_tenant(principal.ref, batch.start, call.request_id)))
     return Answer(201, {"data": await in_tenant(principal.ref, batch.store, call.request_id)})

@@ -80,6 +80,11 @@ class Batch:
         """How many memories it may store."""
         return len(self._good)
 
+    @property
+    def subjects(self) -> list[str]:
+        """Whom each of them is of."""
+        return [item.subject_id for item in self._good.values()]
+
     def store(self, request_id: UUID) -> list[dict[str, Any]]:
         """Store the good items in one transaction; every item's result, in order. Runs inside the organization's
         scope."""

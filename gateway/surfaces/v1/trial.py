@@ -9,7 +9,10 @@ from dataclasses import replace
 from gateway.core.egress import UpstreamTimeout
 from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError, UpstreamError
-from gateway.engine.chat.metering import Meter, facts_of
+from gateway.engine.chat import unpriced
+from gateway.engine.chat.metering import Meter
+from gateway.engine.chat.settlements import facts_of
+from gateway.engine.routing import Plan
 from gateway.platform.providers import prices, snapshots
 from gateway.platform.providers.entries import Entry, Route
 from gateway.platform.providers.errors import ModelNotFound, ProviderFailed, UpstreamAuth
@@ -27,7 +30,8 @@ _SMALL = ("mini", "haiku", "small", "flash", "nano", "lite", "tiny", "instant")
 
 
 async def trial(call: Call, stored: StoredProvider, model: str | None) -> TrialOut:
-    """Ask the provider for a word, also while it is disabled. Raises GatewayError only for trouble of our own."""
+    """Ask the provider for a word, also while it is disabled. Raises GatewayError only for trouble of our own, and for
+    what the caller's limits and budgets do not allow."""
     # Read now and not from the snapshot: the one who tests has often just changed it.
     entry = await in_tenant(call.principal.ref, snapshots.entry_of, replace(stored, state=State.ACTIVE))
     entry.check()
@@ -37,8 +41,9 @@ async def trial(call: Call, stored: StoredProvider, model: str | None) -> TrialO
     except UpstreamAuth as error:  # no model needs to be asked to know that the key is wrong
         return _failed(error, _DEFAULTS[stored.kind], began)
     route = Route(entry, chosen, f"{stored.name}/{chosen}", None, call.principal.ref)
+    plan = unpriced.guarded(call, Plan.of(route), subject_id=None)
     facts = facts_of(call, provider=stored.name, model=route.name)
-    meter = Meter(call, route, len(str(_ASKED)), facts)
+    meter = Meter(call, plan, len(str(_ASKED)), facts)
     await meter.open(max_tokens=_MOST_TOKENS)
     try:
         answer = await _ask(meter, route)
