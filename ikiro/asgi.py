@@ -1,4 +1,4 @@
-"""One ASGI application, three lanes, and the lifespan that owns the background loops."""
+"""One ASGI application, four lanes, and the lifespan that owns the background loops."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django.conf import settings  # noqa: E402 - Django must be set up first
 from console.lane import Bounded  # noqa: E402
 from gateway.surfaces import lifespan, problems, reach  # noqa: E402
 from gateway.surfaces.body_limits import body_limit  # noqa: E402
+from gateway.surfaces.fast_lane import PATH, FastLane  # noqa: E402
 from gateway.surfaces.routes import shortcut  # noqa: E402
 from gateway.surfaces.spine import dress_unrouted  # noqa: E402
 from ikiro.account_lane import AccountLane  # noqa: E402
@@ -26,14 +27,16 @@ _ACCOUNT_PREFIXES = ("/_allauth/", "/accounts/")
 
 
 class Application:
-    """``/v1`` and the health checks go down the slim lane, accounts through threads of their own, the rest (console,
-    static files) through stock Django with the console's middleware, which asks no database."""
+    """``/v1`` and the health checks go down the slim lane, with a fast one beside it for plain completions; accounts
+    through threads of their own, the rest (console, static files) through stock Django with the console's middleware,
+    which asks no database."""
 
     def __init__(self) -> None:
         self._slim = SlimHandler(
             body_limit=body_limit, finish=dress_unrouted, crashed=problems.crashed, shortcut=shortcut,
             preflight=reach.preflight,
         )  # fmt: skip
+        self._fast = FastLane(self._slim) if settings.IKIRO_FAST_LANE else self._slim
         self._accounts = AccountLane()
         self._console = Bounded(StockLane(settings.CONSOLE_MIDDLEWARE))
 
@@ -46,6 +49,8 @@ class Application:
             raise ValueError(f"{scope['type']} connections are not served.")
 
     def _lane(self, path: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        if path == PATH:
+            return self._fast
         if path.startswith(_SLIM_PREFIXES):
             return self._slim
         return self._accounts if path.startswith(_ACCOUNT_PREFIXES) else self._console

@@ -20,6 +20,7 @@ from django.http.response import HttpResponseBase
 from django.urls import get_resolver
 
 from gateway.core.errors import PayloadTooLarge
+from gateway.surfaces import fast_lane
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
@@ -65,6 +66,7 @@ class SlimHandler:
         request = ASGIRequest(scope, io.BytesIO(body))
         request._body = body
         request.body_error = too_large  # type: ignore[attr-defined]
+        request.begun = scope.get(fast_lane.BEGUN)  # type: ignore[attr-defined]
         watch = Watch(receive)
         try:
             await self._serve(request, send)

@@ -90,13 +90,15 @@ class Noted:
     calls: int = 0
     callers: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def count(self, at: datetime, *, old: bool, address: str, agent: str) -> None:
-        """One more call."""
-        self.at, self.calls = at, self.calls + 1
-        if old:
-            caller = _network(address), agent[:_MAX_AGENT]
-            if caller in self.callers or len(self.callers) < _MAX_CALLERS:
-                self.callers[caller] = self.callers.get(caller, 0) + 1
+    def count(self, at: datetime, calls: int = 1) -> None:
+        """So many more calls, the last of them at this moment."""
+        self.at, self.calls = max(self.at, at), self.calls + calls
+
+    def count_old(self, address: str, agent: str) -> None:
+        """The call just counted had the former secret."""
+        caller = _network(address), agent[:_MAX_AGENT]
+        if caller in self.callers or len(self.callers) < _MAX_CALLERS:
+            self.callers[caller] = self.callers.get(caller, 0) + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,8 @@ class Call:
 
     ``principal`` is a ``tenants.types.Principal``, or None where an ``account`` (``tenants.types.Account``) calls for
     itself; ``admission`` is what ``platform.admission`` returned; ``failure`` is the error that was answered;
-    ``parent_id`` is the request that this one replays;
+    ``parent_id`` is the request that this one replays; ``begun`` is what another lane began of it
+    (``engine.chat.prepared.Begun``);
     ``trace`` is the request's own span while it is traced; ``decisions`` collects the decision record in order, one
     JSON-able dict per stage, without any content of the caller.
     """
@@ -139,6 +140,7 @@ class Call:
     failure: Any = None
     trace: Any = None
     parent_id: UUID | None = None
+    begun: Any = None
     began: float = field(default_factory=time.monotonic)
 
     def decided(self, stage: str, verdict: str, **facts: Any) -> None:

@@ -22,28 +22,42 @@ _CALENDAR_ENDS_MS = 253_402_300_800_000
 # Ten bits at a time: every request writes a handful of ids.
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _SHIFTS = tuple(range(120, -1, -10))
-_RANDOM_62 = 2**62 - 1
+_RANDOM_62, _MS_48 = 2**62 - 1, 2**48 - 1
 _making = threading.Lock()
 _last = 0
 
 
 def uuid7() -> uuid.UUID:
     """A new UUIDv7: 48 bits of milliseconds, 74 random bits; each larger than the last that this process made."""
+    return uuid.UUID(int=number7())
+
+
+def number7() -> int:
+    """``uuid7`` as its 128-bit number, for whoever needs no more than its two texts (``text_of``, ``base32_of``)."""
     global _last
-    made = uuid7_at(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10), "big"))
+    made = _number_at(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10), "big"))
     with _making:
-        if made.int <= _last:
+        if made <= _last:
             # Same millisecond, or the clock went back: one more than the last, stepping over the fixed variant bits.
             low = (_last & _RANDOM_62) + 1
-            made = uuid.UUID(int=_last & ~_RANDOM_62 | low & _RANDOM_62) if low <= _RANDOM_62 else made
-        _last = made.int
+            made = _last & ~_RANDOM_62 | low & _RANDOM_62 if low <= _RANDOM_62 else made
+        _last = made
     return made
 
 
 def uuid7_at(milliseconds: int, random: int) -> uuid.UUID:
     """The UUIDv7 of a given moment (milliseconds since the epoch) and 80 bits, of which 74 are used."""
-    value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & (2**62 - 1)
-    return uuid.UUID(int=value)
+    return uuid.UUID(int=_number_at(milliseconds, random))
+
+
+def _number_at(milliseconds: int, random: int) -> int:
+    return (milliseconds & _MS_48) << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & _RANDOM_62
+
+
+def text_of(number: int) -> str:
+    """A UUID's number as it is usually written."""
+    digits = f"{number:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def created_at(value: uuid.UUID) -> datetime:
@@ -53,7 +67,11 @@ def created_at(value: uuid.UUID) -> datetime:
 
 def base32(value: uuid.UUID) -> str:
     """The 26 characters of a UUID."""
-    number = value.int
+    return base32_of(value.int)
+
+
+def base32_of(number: int) -> str:
+    """The 26 characters of a UUID's number."""
     return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 

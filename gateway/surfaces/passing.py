@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -20,7 +20,7 @@ async def answered(passed: passthrough.Passed, *, stream: bool, failure: Failure
     """The answer, complete or as it comes."""
     response: HttpResponseBase
     if stream:
-        response = sse.response(_frames(passed, failure))
+        response = sse.response(frames(passed, failure))
     else:
         response = HttpResponse(await passed.whole(), content_type="application/json")
     return noted(response, passed.forwarded)
@@ -34,7 +34,8 @@ def noted(response: HttpResponseBase, forwarded: Forwarded) -> HttpResponseBase:
     return response
 
 
-async def _frames(passed: passthrough.Passed, failure: Failure) -> AsyncIterator[bytes]:
+async def frames(passed: passthrough.Passed, failure: Failure) -> AsyncGenerator[bytes, None]:
+    """A stream's frames, whose last one says so when it failed."""
     chunks, last = passed.stream(), b""
     try:
         async for chunk in chunks:

@@ -50,10 +50,13 @@ def spine(surface: str) -> Callable[[Run], Run]:
         counters = signals.operation(endpoint.surface or surface, operation.view_func)
 
         async def enter(request: HttpRequest, **path: Any) -> HttpResponse:
-            call = Call(ids.uuid7(), endpoint.surface or surface, parent_id=getattr(request, "replay_of", None))
+            begun: Call | None = getattr(request, "begun", None)  # in the fast lane, which let it in the same way
+            call = begun or Call(
+                ids.uuid7(), endpoint.surface or surface, parent_id=getattr(request, "replay_of", None)
+            )
             request.call = call  # type: ignore[attr-defined]
             signals.begin(call, request, operation.path)
-            admitted = False
+            admitted = begun is not None
 
             async def perform() -> HttpResponse:
                 try:
@@ -67,8 +70,9 @@ def spine(surface: str) -> Callable[[Run], Run]:
                 return response
 
             try:
-                await _admit(request, call, endpoint)
-                admitted = True
+                if not admitted:
+                    await _admit(request, call, endpoint)
+                    admitted = True
                 response = await _carry_out(request, call, endpoint, perform)
             except Exception as error:  # noqa: BLE001 - as above
                 response = operation.api.on_exception(request, error)
@@ -105,13 +109,9 @@ async def _admit(request: HttpRequest, call: Call, endpoint: Endpoint) -> None:
             return
         with tracing.span(call, "auth"):
             principal = await authenticate(credentials.token(request))
-        call.principal = principal
-        grant = principal.grant
-        call.decided("auth", "ok", **{grant.kind: grant.public_id}, organization=principal.ref.public_id)
+        known(call, principal)
         reach.require(request, call, principal, endpoint)
-        if endpoint.scope is not None:
-            access.require_scope(principal, endpoint.scope)
-        _require_flag(principal, endpoint)
+        require(principal, endpoint)
         _refuse_unreadable(request)
         if endpoint.metering is Metering.RATE:
             await gate.admit_rate(call)
@@ -124,6 +124,20 @@ async def _admit(request: HttpRequest, call: Call, endpoint: Endpoint) -> None:
         raise
     if principal.key is not None:
         last_used.mark(principal, request)
+
+
+def known(call: Call, principal: Principal) -> None:
+    """It is known who calls."""
+    call.principal = principal
+    grant = principal.grant
+    call.decided("auth", "ok", **{grant.kind: grant.public_id}, organization=principal.ref.public_id)
+
+
+def require(principal: Principal, endpoint: Endpoint) -> None:
+    """Raise Forbidden unless this caller may use the operation at all."""
+    if endpoint.scope is not None:
+        access.require_scope(principal, endpoint.scope)
+    _require_flag(principal, endpoint)
 
 
 async def _carry_out(

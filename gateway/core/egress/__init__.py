@@ -10,14 +10,15 @@ measured.
 from __future__ import annotations
 
 from gateway.core.egress.check import check
-from gateway.core.egress.client import Headers, Response, Timeouts, open  # noqa: A004  (read as egress.open)
+from gateway.core.egress.client import Response, Timeouts, open  # noqa: A004  (read as egress.open)
 from gateway.core.egress.errors import ConnectFailed, EgressRefused, UpstreamBroken, UpstreamStalled, UpstreamTimeout
 from gateway.core.egress.pool import close_pool
+from gateway.core.egress.post import Post
 
 __all__ = [
     "ConnectFailed",
     "EgressRefused",
-    "Headers",
+    "Post",
     "Response",
     "Timeouts",
     "UpstreamBroken",

@@ -20,7 +20,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "upgrade", "te"})
 # A kept connection that its server closes in the very moment we write to it. Later than this, the server may have
 # worked.
-_STALE_S = 0.25
+STALE_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,18 @@ class Response:
                 raise exchange.error
             await self._wait()
         self.status = exchange.status
-        headers: dict[str, str] = {}
         for name, value in exchange.headers:
+            if name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
+                raise UpstreamBroken("The upstream compressed its answer although that was not asked for.")
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The head's lines. Few callers look, so they are put together when one does."""
+        headers: dict[str, str] = {}
+        for raw_name, raw_value in self._exchange.headers:
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        self.headers: Mapping[str, str] = headers
-        if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
-            raise UpstreamBroken("The upstream compressed its answer although that was not asked for.")
+        return headers
 
     async def next_chunk(self) -> bytes | None:
         """What has arrived since the last call, as soon as there is any; None at the end of a complete body.
@@ -198,7 +204,7 @@ class open:  # noqa: A001, N801  (reads as ``egress.open(...)``; a class because
 
     def _was_stale(self, lease: Lease) -> bool:
         exchange = lease.connection.exchange
-        young = asyncio.get_running_loop().time() - self._written < _STALE_S
+        young = asyncio.get_running_loop().time() - self._written < STALE_S
         return young and exchange is not None and not exchange.started
 
     def _drop(self) -> None:
@@ -207,35 +213,24 @@ class open:  # noqa: A001, N801  (reads as ``egress.open(...)``; a class because
             lease.connection.abort()
 
 
-class Headers(dict[str, str]):
-    """Headers that many calls share: checked and encoded once. Nothing may be changed in it afterwards.
-
-    Raises EgressRefused for one that is malformed or that the gateway sets itself.
-    """
-
-    __slots__ = ("encoded",)
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        super().__init__(headers)
-        self.encoded = _lines(headers)
-
-
 def _head(method: str, target: Target, headers: Mapping[str, str], length: int) -> bytes:
-    lines = headers.encoded if isinstance(headers, Headers) else _lines(headers)
-    start = _start(method, target.path, target.authority)
+    lines = encoded(headers)
+    start = start_of(method, target.path, target.authority)
     if length or method in ("POST", "PUT", "PATCH"):
         return b"%scontent-length: %d\r\n%s\r\n" % (start, length, lines)
     return b"%s%s\r\n" % (start, lines)
 
 
 @lru_cache(maxsize=512)
-def _start(method: str, path: str, authority: str) -> bytes:
+def start_of(method: str, path: str, authority: str) -> bytes:
+    """A request's head up to its own headers."""
     if not _TOKEN.match(method):
         raise EgressRefused("The method is malformed.")
     return f"{method} {path} HTTP/1.1\r\nhost: {authority}\r\naccept-encoding: identity\r\n".encode("latin-1")
 
 
-def _lines(headers: Mapping[str, str]) -> bytes:
+def encoded(headers: Mapping[str, str]) -> bytes:
+    """Header lines. Raises EgressRefused for one that is malformed or that the gateway sets itself."""
     lines = []
     agent = True
     for name, value in headers.items():

@@ -37,7 +37,7 @@ class Exchange:
 
     def __init__(self) -> None:
         self.status = 0
-        self.headers: list[tuple[str, str]] = []
+        self.headers: list[tuple[bytes, bytes]] = []
         self.chunks: deque[bytes] = deque()
         self.buffered = 0
         self.started = self.head_done = self.complete = self.until_close = False
@@ -86,7 +86,8 @@ class Connection(asyncio.Protocol):
         if self.transport is None or self.exchange is not None:
             raise RuntimeError("the connection is busy")
         self.exchange = exchange = Exchange()
-        self._parser = httptools.HttpResponseParser(self)
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
         self._head_bytes, self._bodiless = 0, bodiless
         self.served += 1
         if body and len(body) < 65536:
@@ -99,7 +100,7 @@ class Connection(asyncio.Protocol):
 
     def release(self) -> bool:
         """The reader is done. True when the connection may serve another exchange."""
-        exchange, self.exchange, self._parser = self.exchange, None, None
+        exchange, self.exchange = self.exchange, None
         return exchange is not None and exchange.complete and exchange.error is None and self.usable
 
     def abort(self) -> None:
@@ -169,7 +170,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         exchange = self.exchange
         if exchange is not None and not exchange.complete and not exchange.head_done:
-            exchange.headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+            exchange.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         exchange, parser = self.exchange, self._parser
@@ -181,8 +182,10 @@ class Connection(asyncio.Protocol):
             self._spoiled = self._spoiled or status == 101
             return
         exchange.status, exchange.head_done = status, True
-        names = {name: value.lower() for name, value in exchange.headers}
-        framed = "content-length" in names or "chunked" in names.get("transfer-encoding", "")
+        framed = any(
+            name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower())
+            for name, value in exchange.headers
+        )
         if self._bodiless:
             exchange.complete = self._spoiled = True  # llhttp would wait for a body, so this connection ends here
         elif not framed and status not in (204, 304):

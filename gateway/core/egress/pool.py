@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import weakref
-from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
 from django.conf import settings
 
 from gateway.core.egress.addresses import Address, Allowance, parse_allowance
@@ -34,13 +34,17 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True):
     """A connection in use, and where it goes back to."""
 
     key: Key
     connection: Connection
     reused: bool
+
+
+def key_of(target: Target, *, trusted: bool) -> Key:
+    """Which connections may carry a call."""
+    return (target.scheme, target.host, target.port, trusted)
 
 
 class Pool:
@@ -52,22 +56,28 @@ class Pool:
 
     async def acquire(self, target: Target, *, trusted: bool, connect_s: float, fresh: bool = False) -> Lease:
         """A warm connection, or a new one. Raises EgressRefused or ConnectFailed."""
-        key = (target.scheme, target.host, target.port, trusted)
-        idle = self._idle.get(key)
-        while idle and not fresh:
-            connection = idle.pop()  # the warmest first
-            if connection.idle_timer is not None:
-                connection.idle_timer.cancel()
-            if connection.usable:
-                return Lease(key, connection, reused=True)
-            connection.abort()
-        if not idle:
-            self._idle.pop(key, None)
+        key = key_of(target, trusted=trusted)
+        if not fresh and (warm := self.warm(key)) is not None:
+            return warm
         try:
             async with asyncio.timeout(connect_s):
                 return Lease(key, await self._connect(target, trusted=trusted, connect_s=connect_s), reused=False)
         except TimeoutError:
             raise ConnectFailed(f"Connecting to {target.authority!r} took longer than {connect_s:g} s.") from None
+
+    def warm(self, key: Key) -> Lease | None:
+        """A connection that is open and idle, the warmest first."""
+        idle = self._idle.get(key)
+        while idle:
+            connection = idle.pop()
+            if connection.idle_timer is not None:
+                connection.idle_timer.cancel()
+            if connection.usable:
+                return Lease(key, connection, reused=True)
+            connection.abort()
+        if idle is not None:
+            del self._idle[key]
+        return None
 
     async def _connect(self, target: Target, *, trusted: bool, connect_s: float) -> Connection:
         addresses = await self.resolver.addresses(target.host, trusted=trusted)

@@ -7,7 +7,7 @@ commands): ``sync_client(url)``. ``Script`` is a Lua script called by its hash, 
 from __future__ import annotations
 
 from gateway.core.valkey.client import Valkey, connection
-from gateway.core.valkey.errors import CommandFailed, StoreUnavailable
+from gateway.core.valkey.errors import CommandFailed, ScriptMissing, StoreUnavailable
 from gateway.core.valkey.script import Script
 from gateway.core.valkey.shards import SHARDS, prefix, shard_of
 from gateway.core.valkey.sync import sync_client
@@ -16,6 +16,7 @@ __all__ = [
     "SHARDS",
     "CommandFailed",
     "Script",
+    "ScriptMissing",
     "StoreUnavailable",
     "Valkey",
     "connection",

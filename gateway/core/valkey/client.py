@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -70,6 +70,15 @@ class Valkey:
         """``submit`` for a script."""
         words = (len(keys), *keys, *args)
         return self._live().send(pack(("EVALSHA", script.sha, *words)), ("EVAL", script.source, *words))
+
+    def submit_packed(self, packed: bytes) -> asyncio.Future[Any]:
+        """``submit`` for a command that is packed already. Its future raises CommandFailed for a script that the server
+        does not know."""
+        return self._live().send(packed)
+
+    def post_packed(self, packed: bytes, lost: Callable[[BaseException], None]) -> None:
+        """Likewise, for a reply that nobody waits for: ``lost`` is called when there is none, or an error."""
+        self._live().post(packed, lost)
 
     def _live(self) -> Pipe:
         pipe = self._pipe

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 
 import hiredis
@@ -26,12 +27,33 @@ _HELD_UP_S = 0.02
 _WRITE_BUFFER_BYTES = 8 * 1024 * 1024
 
 
+class Unawaited:
+    """Stands in a future's place for a command whose reply nobody waits for: ``lost`` is called with the error when
+    there is one, soon after."""
+
+    __slots__ = ("_lost", "_over")
+
+    def __init__(self, lost: Callable[[BaseException], None]) -> None:
+        self._lost = lost
+        self._over = False
+
+    def done(self) -> bool:
+        return self._over
+
+    def set_result(self, reply: Any) -> None:
+        self._over = True
+
+    def set_exception(self, error: BaseException) -> None:
+        self._over = True
+        asyncio.get_running_loop().call_soon(self._lost, error)
+
+
 class _Pending:
     """A command waiting for its reply. ``fallback`` is sent instead when the server does not know the script."""
 
     __slots__ = ("deadline", "fallback", "future")
 
-    def __init__(self, future: asyncio.Future[Any], deadline: float, fallback: Words | None) -> None:
+    def __init__(self, future: asyncio.Future[Any] | Unawaited, deadline: float, fallback: Words | None) -> None:
         self.future = future
         self.deadline = deadline
         self.fallback = fallback
@@ -60,13 +82,21 @@ class Pipe(asyncio.Protocol):
 
     def send(self, packed: bytes, fallback: Words | None = None) -> asyncio.Future[Any]:
         """Queue a packed command; the future gives its reply. Raises StoreUnavailable when it cannot even be queued."""
+        self._check()
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._queue(_Pending(future, self._loop.time() + self._timeout, fallback), packed)
+        return future
+
+    def post(self, packed: bytes, lost: Callable[[BaseException], None]) -> None:
+        """``send`` for a reply that nobody waits for; ``lost`` is told of an error. Raises likewise."""
+        self._check()
+        self._queue(_Pending(Unawaited(lost), self._loop.time() + self._timeout, None), packed)
+
+    def _check(self) -> None:
         if not self.alive:
             raise StoreUnavailable("The connection to the store is lost.")
         if self._full or len(self._pending) >= self._max_pending:
             raise StoreUnavailable("Too many commands wait for the store.")
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self._queue(_Pending(future, self._loop.time() + self._timeout, fallback), packed)
-        return future
 
     def _queue(self, pending: _Pending, packed: bytes) -> None:
         self.commands_sent += 1

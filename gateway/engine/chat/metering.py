@@ -67,6 +67,10 @@ class Meter:
     def __post_init__(self, target: Plan | Route) -> None:
         self.plan = target if isinstance(target, Plan) else Plan.of(target)
 
+    def began(self, at: float, first: float | None = None) -> None:
+        """The call began, and its answer, at these moments (monotonic), not now."""
+        self._started, self._first = at, first
+
     async def open(
         self,
         *,
@@ -96,8 +100,12 @@ class Meter:
             estimate_micros=estimate,
             tokens=prompt + (ceilings.ASSUMED if answer is None else answer),
             subject_id=subject_id,
-            facts={**self.facts, "own_credential": settlements.owned(self.route)},
+            facts=self.lease_facts(),
         )
+
+    def lease_facts(self) -> dict[str, Any]:
+        """What the lease holds for the entry that is made should this worker die."""
+        return {**self.facts, "own_credential": settlements.owned(self.route)}
 
     async def _afforded(self, prompt: int, subject_id: str | None, copies: int) -> int:
         """The ``max_tokens`` that the money left pays for, as far as the models take it; at least 1, which admission
@@ -140,10 +148,10 @@ class Meter:
         try:
             opened = await walk(self.plan, start, self.legs, stream=stream)
         except GatewayError as error:
-            self._routed("failed" if error.http_status >= 500 else "refused")
+            self.routed("failed" if error.http_status >= 500 else "refused")
             raise
         self._first = time.monotonic()
-        self._routed("ok")
+        self.routed("ok")
         return opened
 
     @property
@@ -156,7 +164,7 @@ class Meter:
         """The target that answered, or was asked last, or would have been asked first."""
         return self.legs[-1].route if self.legs else self.plan.first
 
-    def _routed(self, verdict: str) -> None:
+    def routed(self, verdict: str) -> None:
         """Where the call went and why, and each attempt when the first one was not the last."""
         made, many = self.attempts, len(self.legs) > 1
         shown: dict[str, Any] = {}
@@ -167,6 +175,11 @@ class Meter:
             ]
         facts = {**self.route.facts(), **self.plan.facts()}
         self.call.decided("route", verdict, **facts, attempt=max(1, len(made)), **shown)
+
+    def seen(self, chunk: bytes) -> None:
+        """A piece of a streamed answer passed."""
+        self.seen_bytes += len(chunk)
+        self.frames += chunk.count(b"\n\n")
 
     def overruns(self) -> bool:
         """Whether the stream has gone on for longer than a provider that minds ``max_tokens`` would let it."""
@@ -204,7 +217,7 @@ class Meter:
             if self.ended is None:  # nobody said how it ended: the caller hung up
                 self.ended, self.status = "client_closed", 499
             earlier = self._earlier()
-            settlement = self._settlement(lease, earlier)
+            settlement = self.settlement(lease, earlier)
             observed.settled(self, settlement, earlier)
             with tracing.span(self.call, "settle"):
                 await gate.settle(lease, settlement, earlier)
@@ -221,7 +234,8 @@ class Meter:
             made, guess, priced, alias=self.facts.get("alias"), stream=self.facts.get("stream", False)
         )
 
-    def _settlement(self, lease: Lease, earlier: Sequence[Settlement]) -> Settlement:
+    def settlement(self, lease: Lease, earlier: Sequence[Settlement]) -> Settlement:
+        """The last attempt's, as it stands now."""
         usage, source = self.token_usage()
         price = full = self.price(self.route, usage)
         if self.hard:
@@ -274,26 +288,3 @@ class Meter:
         elif price is not full:
             facts |= {"bounded": True, "full_micros": full.charged_micros}
         self.call.decided("price", "ok" if known else "unpriced", **facts)
-
-
-def facts_of(
-    call: Call,
-    *,
-    provider: str,
-    model: str,
-    persona_id: str | None = None,
-    subject_id: str | None = None,
-    alias: str | None = None,
-    stream: bool = False,
-) -> dict[str, Any]:
-    """The lease's small facts, which make the entry if the worker dies."""
-    return {
-        "surface": call.surface,
-        "provider": provider,
-        "model": model,
-        "persona_id": persona_id,
-        "subject_id": subject_id,
-        **({"alias": alias} if alias is not None else {}),
-        **({"stream": True} if stream else {}),
-        **({"parent_id": str(call.parent_id)} if call.parent_id is not None else {}),
-    }

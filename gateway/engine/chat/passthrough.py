@@ -16,12 +16,13 @@ from gateway.core.egress import UpstreamBroken
 from gateway.core.endpoint import Call
 from gateway.core.errors import Forbidden
 from gateway.engine import routing
-from gateway.engine.chat import ceilings, response_cache
-from gateway.engine.chat.metering import Meter, facts_of
+from gateway.engine.chat import ceilings, response_cache, unpriced
+from gateway.engine.chat.metering import Meter
 from gateway.engine.chat.response_cache import Slot
+from gateway.engine.chat.settlements import facts_of
 from gateway.engine.routing import tiers
 from gateway.platform.providers.attempts import Attempt
-from gateway.platform.providers.entries import Route
+from gateway.platform.providers.entries import Failed, Route
 from gateway.platform.providers.types import Forwarded, Shape
 from tenants.types import Principal
 
@@ -66,8 +67,7 @@ class Passed:
         try:
             async with forwarded:
                 async for chunk in forwarded:
-                    meter.seen_bytes += len(chunk)
-                    meter.frames += chunk.count(b"\n\n")
+                    meter.seen(chunk)
                     if kept is not None:
                         kept.append(chunk)
                         if meter.seen_bytes > response_cache.MOST_BYTES:
@@ -128,17 +128,29 @@ async def forward(
     None without one; where a surface does not say, nothing is cached. Raises GatewayError before anything was promised
     to the caller."""
     principal = call.principal
+    if (begun := call.begun) is not None:  # admitted already, and tried once
+        call.begun = None
+        return await _ask(begun.meter, body, stream=stream, shape=shape, failed=begun.failed)
     check_key(principal)
     needs = tiers.needs_of(body) if model == tiers.AUTO else frozenset()
     plan = await routing.plan(
         principal.organization, model, principal=principal, request_id=call.request_id, needs=needs
     )
+    plan = unpriced.guarded(call, plan, subject_id=None)
     first = plan.first
     facts = facts_of(call, provider=first.provider.name, model=first.name, alias=first.alias, stream=stream)
     meter = Meter(call, plan, len(body), facts)
     meter.operation = _OPERATIONS.get(shape, "chat")
     slot = response_cache.slot(call, plan, body, stream=stream, shape=shape, cache_control=cache_control)
     await _open(meter, body, max_tokens, shape)
+    return await _ask(meter, body, stream=stream, shape=shape, slot=slot)
+
+
+async def _ask(
+    meter: Meter, body: bytes, *, stream: bool, shape: Shape, slot: Slot | None = None, failed: Failed | None = None
+) -> Passed:
+    """Wait for the first bytes of an admitted call; ``failed`` is its first attempt, where that was made. What raises
+    is settled."""
     try:
         if slot is not None:
             kept = await _kept(meter, slot)
@@ -147,7 +159,8 @@ async def forward(
         sent = body if meter.applied is None else _limited(meter, meter.applied, body, shape)
 
         async def ask(route: Route, made: list[Attempt], retries: int | None) -> Forwarded:
-            return await route.forward(sent, made, stream=stream, shape=shape, retries=retries)
+            before = failed if not meter.legs[1:] else None
+            return await route.forward(sent, made, stream=stream, shape=shape, retries=retries, failed=before)
 
         return Passed(await meter.walk(ask, stream=stream), meter, shape, slot)
     except BaseException as error:

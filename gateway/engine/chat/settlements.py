@@ -7,8 +7,11 @@ done the work: a time-out is billed by most providers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import Any
 
+from msgspec import structs
+
+from gateway.core.endpoint import Call
 from gateway.platform.admission.types import Settlement, UsageSource
 from gateway.platform.providers.attempts import Attempt
 from gateway.platform.providers.entries import ORGANIZATION, Route
@@ -67,4 +70,27 @@ def within(price: Price, most: int) -> Price:
         return price
     charged = max(0, most)
     cost = charged * 100 // (100 + MARKUP_PERCENT)
-    return replace(price, provider_cost_micros=cost, markup_micros=charged - cost, charged_micros=charged)
+    return structs.replace(price, provider_cost_micros=cost, markup_micros=charged - cost, charged_micros=charged)
+
+
+def facts_of(
+    call: Call,
+    *,
+    provider: str,
+    model: str,
+    persona_id: str | None = None,
+    subject_id: str | None = None,
+    alias: str | None = None,
+    stream: bool = False,
+) -> dict[str, Any]:
+    """The lease's small facts, which make the entry if the worker dies."""
+    return {
+        "surface": call.surface,
+        "provider": provider,
+        "model": model,
+        "persona_id": persona_id,
+        "subject_id": subject_id,
+        **({"alias": alias} if alias is not None else {}),
+        **({"stream": True} if stream else {}),
+        **({"parent_id": str(call.parent_id)} if call.parent_id is not None else {}),
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 import structlog
@@ -71,12 +71,18 @@ class LeaseKeeper:
 
     def __init__(self) -> None:
         self._open: dict[UUID, Lease] = {}
+        self._elsewhere: list[Callable[[], Iterable[Lease]]] = []
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self.leases())
 
-    def leases(self) -> Iterable[Lease]:
-        return self._open.values()
+    def leases(self) -> list[Lease]:
+        """All that are open."""
+        return [*self._open.values(), *(lease for source in self._elsewhere for lease in source())]
+
+    def also(self, source: Callable[[], Iterable[Lease]]) -> None:
+        """Keep what ``source`` says is open, too: for calls so short that telling of each costs more than asking."""
+        self._elsewhere.append(source)
 
     def hold(self, lease: Lease) -> None:
         self._open[lease.request_id] = lease
@@ -87,7 +93,7 @@ class LeaseKeeper:
     async def run(self, store: Valkey) -> None:
         """A background loop. While the store is away it tries again soon: what it renews first is what has expired."""
         while True:
-            open_now = list(self._open.values())
+            open_now = self.leases()
             pause = min((lease.ttl_s for lease in open_now), default=lease_ttl_s()) / 3
             try:
                 await renew(store, open_now)

@@ -55,15 +55,17 @@ class Attempt:
         return {**shown, "waited_ms": self.waited_ms} if self.waited_ms else shown
 
 
-async def persist(start: Callable[[], Awaitable[T]], made: list[Attempt], *, retries: int | None = None) -> T:
+async def persist(
+    start: Callable[[], Awaitable[T]], made: list[Attempt], *, retries: int | None = None, since: float | None = None
+) -> T:
     """The result of ``start``, tried again while that may help, at most ``retries`` times
-    (``IKIRO_UPSTREAM_RETRIES``); every attempt is noted in ``made``, also one that the caller gave up. Raises the last
-    attempt's error.
+    (``IKIRO_UPSTREAM_RETRIES``); every attempt is noted in ``made``, also one that the caller gave up. The first began
+    ``since`` (monotonic), where that was before now. Raises the last attempt's error.
     """
     most = settings.IKIRO_UPSTREAM_RETRIES if retries is None else retries
     began, waited = time.monotonic(), 0.0
     while True:
-        started = time.monotonic()
+        started, since = time.monotonic() if since is None else since, None
         try:
             opened = await start()
         except GatewayError as error:

@@ -53,6 +53,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """An attempt that was made by itself: how it ended, and when it began (monotonic)."""
+
+    error: Exception
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Where a model name leads. ``name`` is the full ``provider/model``, which policy, prices and ledger go by;
     ``model`` is the half that the provider gets; ``alias`` is the short name that was asked for, if it was one.
@@ -70,7 +78,7 @@ class Route:
 
     async def open(self, request: ModelRequest, made: list[Attempt], *, retries: int | None = None) -> ModelStream:
         """Ask the model, again while that may help; every attempt is noted in ``made``. See ``Provider.open``."""
-        self._mark()
+        self.mark()
         return await attempts.persist(lambda: self.watched(lambda: self.provider.open(request)), made, retries=retries)
 
     async def forward(
@@ -81,14 +89,18 @@ class Route:
         stream: bool,
         shape: Shape = Shape.CHAT,
         retries: int | None = None,
+        failed: Failed | None = None,
     ) -> Forwarded:
-        """Pass a body through, likewise. See ``Provider.forward``."""
-        self._mark()
+        """Pass a body through, likewise. See ``Provider.forward``. ``failed``: the first attempt was made already."""
+        self.mark()
 
         async def start() -> Forwarded:
+            if failed is not None and not made:
+                raise failed.error
             return await self.provider.forward(body, model=self.model, stream=stream, shape=shape)
 
-        return await attempts.persist(lambda: self.watched(start), made, retries=retries)
+        since = failed.since if failed is not None else None
+        return await attempts.persist(lambda: self.watched(start), made, retries=retries, since=since)
 
     def watched(self, start: Callable[[], Awaitable[T]]) -> Awaitable[T]:
         """One call whose outcome the provider's health remembers."""
@@ -99,6 +111,7 @@ class Route:
         shown = {"provider": self.provider.name, "model": self.name, "credential": self.entry.credential}
         return shown | ({"alias": self.alias} if self.alias else {})
 
-    def _mark(self) -> None:
+    def mark(self) -> None:
+        """Note that the organization's credential was used."""
         if self.entry.provider_id is not None:
             last_used.mark(self.ref, self.entry.provider_id)

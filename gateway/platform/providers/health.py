@@ -112,6 +112,14 @@ class Health:
         elif self._too_many(now):
             self._open(now)
 
+    def steady(self) -> bool:
+        """Whether nothing at all speaks against calling it."""
+        return self._state is Breaker.CLOSED and not self._cooling
+
+    def worked(self, ms: int) -> None:
+        """Remember an answer, ``ms`` after it was asked for."""
+        self._worked(ms)
+
     def cooling(self, model: str) -> float:
         """Seconds for which the provider asked not to be called for this model; 0.0 when it may be."""
         until = self._cooling.get(model)

@@ -11,11 +11,12 @@ model that has to be priced, or by ``warm()`` at start-up; rates are worked out 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from gateway.core import clock
 from gateway.platform.providers.rates import PICOS_PER_MICRO, Rate, Rates, half_up, picos
@@ -28,8 +29,7 @@ _ASSUMED_COMPLETION = 16_384
 _FREE = Rates(Rate(0), Rate(0), Rate(0), Rate(0), FREE_VERSION)
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(msgspec.Struct, frozen=True):
     """``None`` amounts: the model is not in the price list and its use is shown as unpriced."""
 
     provider_cost_micros: int | None
@@ -42,7 +42,11 @@ def price(provider: str, model: str, usage: TokenUsage, own: Rates | None = None
     """The price of one attempt. ``provider`` is the price list's name of the provider, or the base URL of one that the
     list knows by its address; ``model`` is the model's name there.
     """
-    found = rates(provider, model, own)
+    return priced(rates(provider, model, own), usage)
+
+
+def priced(found: Rates | None, usage: TokenUsage) -> Price:
+    """The price by rates that are known already; None: unpriced."""
     if found is None:
         return Price(None, None, None, UNPRICED_VERSION)
     cached = min(usage.cached_tokens, usage.prompt_tokens)
@@ -62,7 +66,11 @@ def estimate(provider: str, model: str, prompt_bytes: int, max_tokens: int | Non
     """The most that a call can be charged, in micro-dollars, for the lease: a token has at least one byte. 0 for an
     unpriced model.
     """
-    found = rates(provider, model, own)
+    return estimated(rates(provider, model, own), prompt_bytes, max_tokens)
+
+
+def estimated(found: Rates | None, prompt_bytes: int, max_tokens: int | None) -> int:
+    """The most by rates that are known already."""
     if found is None:
         return 0
     completion = _ASSUMED_COMPLETION if max_tokens is None else max_tokens

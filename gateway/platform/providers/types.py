@@ -7,11 +7,13 @@ a buffered answer is one delta. Token counts are the provider's own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
+
+import msgspec
 
 from gateway.core.egress import UpstreamTimeout
 
@@ -53,8 +55,7 @@ class ToolCallDelta:
     arguments: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUsage:
+class TokenUsage(msgspec.Struct, frozen=True):
     """``cached_tokens`` (read from the provider's cache) and ``cache_write_tokens`` (put into it, where that has a
     price of its own) are parts of ``prompt_tokens``.
     """
@@ -173,6 +174,10 @@ async def first_of(pieces: AsyncGenerator[T, None], *, within: float | None = No
         raise
 
 
+# The caller's body, answered by the body for the caller and its usage.
+Direct = Callable[[bytes], Awaitable[tuple[bytes, TokenUsage | None]]]
+
+
 @dataclass(frozen=True, slots=True)
 class ListedModel:
     """One model as its provider lists it. ``created`` is a Unix time; 0 where the provider does not say."""
@@ -198,6 +203,11 @@ class Provider(Protocol):
     async def forward(self, body: bytes, *, model: str, stream: bool, shape: Shape = Shape.CHAT) -> Forwarded:
         """Pass a body through with ``model`` put in; the answer has the body's shape, whatever the wire. Raises
         BadRequest ``shape_not_served`` where this provider has nothing of the kind."""
+        ...
+
+    def direct(self, model: str) -> Direct | None:
+        """``forward`` of buffered chat completions to one model, with all that they share prepared; for calls that
+        carry on no trace. None where this provider has none."""
         ...
 
     async def models(self) -> tuple[ListedModel, ...]:

@@ -16,9 +16,9 @@ from gateway.core.crypto import Secret
 from gateway.core.errors import UpstreamError
 from gateway.platform.providers.refusals import Refusals
 from gateway.platform.providers.sse import EventSplitter, EventTooLarge
-from gateway.platform.providers.types import Tally, TokenUsage
+from gateway.platform.providers.types import Direct, Tally, TokenUsage
 
-_ERROR_BODY = 64 * 1024
+ERROR_BODY = 64 * 1024
 _MAX_ANSWER = 32 * 1024 * 1024
 _DRAIN_S = 0.05
 
@@ -67,6 +67,10 @@ class Wire(ABC):
         # The first token of a buffered answer comes with the last one.
         self._unhurried = replace(self._timeouts, first_byte=self._timeouts.total)
 
+    def direct(self, model: str) -> Direct | None:
+        """See ``Provider.direct``."""
+        return None
+
     @abstractmethod
     def _authorization(self) -> dict[str, str]:
         """The headers that carry the credential: all that a provider is told beside the body."""
@@ -84,9 +88,20 @@ class Wire(ABC):
         timeouts = self._timeouts if stream else self._unhurried
         return egress.open("POST", url, headers, body, trusted=self._trusted, timeouts=timeouts, max_body=_MAX_ANSWER)
 
+    def _post(self, url: str, *, stream: bool) -> egress.Post:
+        """Calls of one kind that carry on no trace, prepared."""
+        accept = "text/event-stream" if stream else "application/json"
+        headers = {"content-type": "application/json", "accept": accept, **self._authorization()}
+        timeouts = self._timeouts if stream else self._unhurried
+        return egress.Post(url, headers, trusted=self._trusted, timeouts=timeouts, max_body=_MAX_ANSWER)
+
     async def _checked(self, response: egress.Response, model: str) -> None:
         if not 200 <= response.status < 300:
-            body = await response.read(_ERROR_BODY)
+            self._good(response, model, await response.read(ERROR_BODY))
+
+    def _good(self, response: egress.Response, model: str, body: bytes) -> None:
+        """Raise what an answer with this body means unless it is a good one."""
+        if not 200 <= response.status < 300:
             raise self.refusals.answered(model, response.status, response.headers, body)
 
     def _patient(self, response: egress.Response) -> None:

@@ -57,6 +57,31 @@ class Operation:
         self.latency.add(seconds)
 
 
+class Answers:
+    """What ``settled`` and ``attempted`` together count of a plain answer."""
+
+    __slots__ = ("_attempts", "_charged", "_first", "_label", "_names", "_seconds", "_tokens")
+
+    def __init__(
+        self, label: str, counted: tuple[Counter[Any], Counter[Any], Counter[Any]], times: tuple[Histogram, Histogram]
+    ) -> None:
+        self._label = label
+        self._names = (label, "prompt"), (label, "completion"), (label, "cached"), (label, "ok")
+        self._tokens, self._charged, self._attempts = counted
+        self._seconds, self._first = times
+
+    def add(self, prompt: int, completion: int, cached: int, charged: int, seconds: float) -> None:
+        """One answer; buffered, so its first token came with its last."""
+        tokens, (of_prompt, of_completion, of_cached, ok) = self._tokens, self._names
+        tokens[of_prompt] += prompt
+        tokens[of_completion] += completion
+        tokens[of_cached] += cached
+        self._charged[self._label] += charged
+        self._attempts[ok] += 1
+        self._seconds.add(seconds)
+        self._first.add(seconds)
+
+
 class Metrics:
     """The counters of one process."""
 
@@ -90,6 +115,12 @@ class Metrics:
         tokens[label, "cached"] += settlement.cached_tokens
         self._charged[label] += settlement.charged_micros
         return label
+
+    def answers(self, provider: str) -> Answers:
+        """The counters of answers that a provider gave at its first attempt, for their caller to keep."""
+        label = provider if provider in _KNOWN else "custom"
+        seconds, first = _histogram(self._model_seconds, label), _histogram(self._first_token, label)
+        return Answers(label, (self._tokens, self._charged, self._attempts), (seconds, first))
 
     def attempted(self, provider: str, code: str) -> None:
         """One attempt at a provider ended: ``ok``, or the code of what went wrong before its first frame."""

@@ -6,10 +6,12 @@ import json
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.core.crypto import Secret
 from gateway.core.errors import BadRequest, GatewayError
-from gateway.platform.providers.openai_wire.body import splice
+from gateway.platform.providers.openai_wire.body import splice, with_model
 from gateway.platform.providers.openai_wire.flavours import Flavour
 from gateway.platform.providers.openai_wire.passthrough import StreamFilter
 from gateway.platform.providers.refusals import Refusals
@@ -60,6 +62,30 @@ def test_splice__body_of_the_caller__keeps_every_byte_of_its_values():
 def test_splice__stream__asks_for_usage_and_knows_who_asked(more, options, asked):
     sent, seen = splice(body("m", more=more), model="m", stream=True, flavour=Flavour())
     assert (json.loads(sent)["stream_options"], seen) == (options, asked)
+
+
+_NAMES = st.sampled_from(["model", "mod\\u0065l", "max_tokens", r"a\"model", "messages", "nested"])
+_VALUES = st.recursive(
+    st.sampled_from(["null", "1", '"model"', '"x"', r'"\"model\": 1"', '"developer"']),
+    lambda inner: st.dictionaries(_NAMES, inner, max_size=3).map(
+        lambda found: "{" + ", ".join(f'"{name}" : {value}' for name, value in found.items()) + "}"
+    ),
+    max_leaves=6,
+)
+
+
+@given(fields=st.lists(st.tuples(_NAMES, _VALUES), max_size=6), model=st.sampled_from(["gpt", "%s", 'q"']))
+def test_with_model__any_body__is_what_splice_makes_of_it_or_nothing(fields, model):
+    sent = ("{" + ",".join(f'"{name}":{value}' for name, value in fields) + "}").encode()
+    quick = with_model(sent, msgspec.json.encode(model))
+    if quick is not None and "model" in json.loads(sent):
+        slow, _ = splice(sent, model=model, stream=False, flavour=Flavour())
+        assert json.loads(quick) == json.loads(slow)
+
+
+def test_with_model__plain_body__changes_nothing_else():
+    found = with_model(body("m"), b'"n"')
+    assert found == body("m").replace(b'"model": "openai/m"', b'"model":"n"')
 
 
 @pytest.mark.parametrize("bad", [b"", b"[]", b'"x"', b"{", b'{"a":1}{"b":2}', b'{"stream_options": [], "a": 1}'])

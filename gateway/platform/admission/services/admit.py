@@ -38,7 +38,7 @@ async def admit(
     """
     draft = request.lease
     ttl_s = (draft.expires_in_s or leases.lease_ttl_s()) if draft is not None else 0.0
-    args = _arguments("admit", request, ttl_s)
+    args = arguments("admit", request, ttl_s)
     await store.ready()
     answer = store.submit_script(ADMIT, (of_org(request.org_id).base,), args)
     try:
@@ -58,12 +58,13 @@ async def admit(
 
 async def look(store: Valkey, request: AdmissionRequest) -> LimitsState:
     """What ``admit`` would find; changes nothing. Raises StoreUnavailable."""
-    reply = await store.script(ADMIT, (of_org(request.org_id).base,), _arguments("look", request, 0))
+    reply = await store.script(ADMIT, (of_org(request.org_id).base,), arguments("look", request, 0))
     now = verdicts.moment(reply[2])
     return LimitsState(states(request.applied.limits, reply, now), now, reply[3].decode(), reply[4].decode())
 
 
-def _arguments(mode: str, request: AdmissionRequest, ttl_s: float) -> tuple[str | bytes | int, ...]:
+def arguments(mode: str, request: AdmissionRequest, ttl_s: float) -> tuple[str | bytes | int, ...]:
+    """What ``admit.lua`` is told of a request."""
     draft = request.lease
     return (
         mode,

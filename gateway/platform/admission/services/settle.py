@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.core.valkey import StoreUnavailable, Valkey
+from gateway.core.valkey import ScriptMissing, StoreUnavailable, Valkey
 from gateway.platform.admission import entries, leases
 from gateway.platform.admission import journal as journals
 from gateway.platform.admission.journal import Call, Journal
@@ -33,7 +33,7 @@ async def settle(
     moment it is awaited a cancelled caller no longer stops it.
     """
     (leases.keeper() if keeper is None else keeper).release(lease)
-    call = _call(lease, settlement, earlier)
+    call = call_of(lease, settlement, earlier)
     file = journal or journals.journal()
     if lease.bounded:
         # Its opening is in the journal too, and must come first.
@@ -64,7 +64,28 @@ def _kept(on_disk: bool) -> Settled:
     return Settled.JOURNALED if on_disk else Settled.AT_RISK
 
 
-def _call(lease: Lease, settlement: Settlement, earlier: Sequence[Settlement]) -> Call:
+def resend(store: Valkey, call: Call, error: BaseException) -> None:
+    """A settlement that was sent did not arrive: send it again where the store did not know the script, else write it
+    down. Nobody waits."""
+    file = journals.journal()
+    if not isinstance(error, ScriptMissing):
+        file.post(call)
+        return
+    try:
+        reply = store.submit_script(SETTLE, call.keys, call.args)
+    except StoreUnavailable:
+        file.post(call)
+        return
+
+    def look(done: asyncio.Future[Any]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            file.post(call)
+
+    reply.add_done_callback(look)
+
+
+def call_of(lease: Lease, settlement: Settlement, earlier: Sequence[Settlement]) -> Call:
+    """The script call that closes a lease."""
     counted = lease.counts_as_call and settlement.counts_as_call
     attempts = (*earlier, settlement)
     lines = [entries.entry_of(lease, attempt, counted=False) for attempt in earlier]

@@ -4,6 +4,7 @@ is.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ _RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MESSAGES = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _ENCODER = msgspec.json.Encoder()
 _OLD, _NEW = "max_tokens", "max_completion_tokens"
+_MODEL, _VALUE = b'"model"', re.compile(rb'\s*:\s*"[^"\\]*"')
 
 
 def build(request: ModelRequest, flavour: Flavour) -> bytes:
@@ -37,6 +39,16 @@ def build(request: ModelRequest, flavour: Flavour) -> bytes:
         else:
             body.pop("stream_options", None)
     return _ENCODER.encode(body)
+
+
+def with_model(body: bytes, model: bytes) -> bytes | None:
+    """The body of a buffered completion with ``model`` (as JSON) put in, where nothing else has to be changed and there
+    is no doubt about where it stands; None otherwise, for ``splice``."""
+    if body.count(_MODEL) != 1 or b'"max_' in body or b'"developer"' in body or b"\\u006" in body:
+        return None  # more is to be changed, or the key may be written in another way as well (\\u006d is an m)
+    before, _, after = body.partition(_MODEL)
+    found = _VALUE.match(after)
+    return None if found is None else b"%b%b:%b%b" % (before, _MODEL, model, after[found.end() :])
 
 
 def splice(body: bytes, *, model: str, stream: bool, flavour: Flavour) -> tuple[bytes, bool]:

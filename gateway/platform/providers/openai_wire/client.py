@@ -13,12 +13,13 @@ from gateway.core.crypto import Secret
 from gateway.platform.providers import counting, listing, translate
 from gateway.platform.providers.errors import ModelNotFound, ProviderFailed
 from gateway.platform.providers.openai_wire import embeddings, repair, responses, shapes
-from gateway.platform.providers.openai_wire.body import build, splice
+from gateway.platform.providers.openai_wire.body import build, splice, with_model
 from gateway.platform.providers.openai_wire.calls import CallNumbers
 from gateway.platform.providers.openai_wire.flavours import endpoint, flavour_of
-from gateway.platform.providers.openai_wire.passthrough import StreamFilter, usage_of
+from gateway.platform.providers.openai_wire.passthrough import StreamFilter, read, usage_of
 from gateway.platform.providers.sse import EventSplitter, data_of
 from gateway.platform.providers.types import (
+    Direct,
     Forwarded,
     ListedModel,
     ModelDelta,
@@ -26,9 +27,10 @@ from gateway.platform.providers.types import (
     ModelStream,
     Shape,
     Tally,
+    TokenUsage,
     first_of,
 )
-from gateway.platform.providers.wire import Filter, Wire, drained
+from gateway.platform.providers.wire import ERROR_BODY, Filter, Wire, drained
 
 _DONE = b"[DONE]"
 _NO_SUCH_PATH = (404, 405, 501)
@@ -77,10 +79,28 @@ class OpenAIWire(Wire):
         sent, asked = splice(body, model=model, stream=stream, flavour=self._flavour)
         tally = Tally()
         if not stream:
-            data = await self._whole(self._url, sent, model)
-            tally.usage, tally.finished = usage_of(self.refusals, data), True
-            return Forwarded(repair.whole(data), None, {"content-type": "application/json"}, tally)
+            data, usage = self.taken(await self._whole(self._url, sent, model))
+            tally.usage, tally.finished = usage, True
+            return Forwarded(data, None, {"content-type": "application/json"}, tally)
         return await self._stream(self._url, sent, model, StreamFilter(self.refusals, show_usage=asked), tally)
+
+    def taken(self, data: bytes) -> tuple[bytes, TokenUsage | None]:
+        """A buffered completion as the caller gets it, and its usage. Raises UpstreamError for what is none."""
+        answer = read(self.refusals, data)
+        return repair.whole(data, answer), answer.usage.tokens() if answer.usage else None
+
+    def direct(self, model: str) -> Direct:
+        """See ``Provider.direct``."""
+        post = self._post(self._url, stream=False)
+
+        async def whole(body: bytes) -> tuple[bytes, TokenUsage | None]:
+            sent = with_model(body, named) or splice(body, model=model, stream=False, flavour=self._flavour)[0]
+            response, data = await post.whole(sent, most_of_error=ERROR_BODY)
+            self._good(response, model, data)
+            return self.taken(data)
+
+        named = msgspec.json.encode(model)
+        return whole
 
     async def _stream(self, url: str, sent: bytes, model: str, filtered: Filter, tally: Tally) -> Forwarded:
         pieces = self._piped(url, sent, model, filtered, tally)

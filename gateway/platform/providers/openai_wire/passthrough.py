@@ -133,6 +133,12 @@ def usage_of(refusals: Refusals, body: bytes) -> TokenUsage | None:
     """The usage of a buffered completion. Raises UpstreamError for an error, UpstreamBroken for anything that is no
     completion.
     """
+    usage = read(refusals, body).usage
+    return usage.tokens() if usage else None
+
+
+def read(refusals: Refusals, body: bytes) -> shapes.Answer:
+    """A buffered completion. Raises likewise."""
     try:
         answer = shapes.decode(body)
     except msgspec.DecodeError:
@@ -143,4 +149,4 @@ def usage_of(refusals: Refusals, body: bytes) -> TokenUsage | None:
         raise UpstreamBroken(f"{refusals.provider} answered without a choice.")
     if answer.gave_up is not None:
         raise refusals.gave_up(answer.gave_up)
-    return answer.usage.tokens() if answer.usage else None
+    return answer

@@ -34,11 +34,11 @@ def chunk(data: bytes, answer: shapes.Answer, numbers: dict[int, CallNumbers]) -
     return value if mended else None
 
 
-def whole(body: bytes) -> bytes:
-    """A buffered completion with an id and text arguments for every tool call, and the usual finish reasons. The same
-    bytes when nothing is wrong with it.
+def whole(body: bytes, answer: shapes.Answer | None = None) -> bytes:
+    """A buffered completion (``answer`` if it was read already) with an id and text arguments for every tool call, and
+    the usual finish reasons. The same bytes when nothing is wrong with it.
     """
-    answer = shapes.decode(body)
+    answer = shapes.decode(body) if answer is None else answer
     value = None
     for at, choice in enumerate(answer.choices or ()):
         calls = choice.message.tool_calls or [] if choice.message else []

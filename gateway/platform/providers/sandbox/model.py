@@ -20,6 +20,7 @@ from gateway.platform.providers.sandbox.answer import answer
 from gateway.platform.providers.sandbox.simulation import Simulation
 from gateway.platform.providers.sandbox.words import count_tokens, spoken
 from gateway.platform.providers.types import (
+    Direct,
     Forwarded,
     ListedModel,
     ModelDelta,
@@ -59,6 +60,10 @@ class Sandbox:
     async def models(self) -> tuple[ListedModel, ...]:
         """See ``Provider.models``."""
         return (ListedModel(MODEL, "Ikiro sandbox"),)
+
+    def direct(self, model: str) -> Direct | None:
+        """See ``Provider.direct``."""
+        return None
 
     async def forward(self, body: bytes, *, model: str, stream: bool, shape: Shape = Shape.CHAT) -> Forwarded:
         """See ``Provider.forward``."""

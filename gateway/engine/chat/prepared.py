@@ -1,0 +1,256 @@
+"""Plain calls, prepared: a caller's buffered chat completions by one model, with everything that is the same for each
+of them decided and encoded once.
+
+``prepare`` asks the same functions that every call asks: routing, policy, limits, prices. What they said stands until
+something that they looked at may have changed (``Prepared.stands``), two seconds at most. What a call leaves (lease,
+settlement, ledger entry, decision record) is cut from what the usual ``Meter`` makes of an example. A call that turns
+out to be anything but plain goes on as a usual one, from where it is (``Begun``).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from gateway.core import clock, ids
+from gateway.core.endpoint import Call
+from gateway.core.template import Marks
+from gateway.engine import routing
+from gateway.engine.chat import ceilings, response_cache
+from gateway.engine.chat.metering import Meter
+from gateway.engine.chat.settlements import facts_of
+from gateway.engine.routing import Leg, Plan, tiers
+from gateway.platform.admission import gate, prepared, rules, verdicts
+from gateway.platform.admission.limits import window_left
+from gateway.platform.admission.prepared import Opened, PreparedAdmission, PreparedSettlement
+from gateway.platform.admission.types import Admission, Lease, LeaseDraft
+from gateway.platform.providers import own_prices, prices
+from gateway.platform.providers.attempts import Attempt
+from gateway.platform.providers.entries import Failed
+from gateway.platform.providers.types import Direct, Forwarded, Shape, TokenUsage
+from gateway.platform.telemetry.metrics import metrics
+from tenants.directory import directory
+from tenants.rules import Disconnect
+from tenants.types import ApiKey, Principal
+
+# As long as limits that were worked out may stand (``rules``): raises and kills take effect within that.
+_STANDS_S = 2.0
+
+
+@dataclass(slots=True)
+class Begun:
+    """A call that was admitted here and goes on as a usual one; ``failed`` is its first attempt."""
+
+    meter: Meter
+    failed: Failed | None = None
+
+
+class Flight(msgspec.Struct):
+    """One such call under way. Moments are monotonic seconds; ``opened`` is there once it was admitted."""
+
+    number: int
+    request: bytes
+    began: float
+    prompt_bytes: int
+    estimate: int
+    tokens: int
+    opened: Opened | None = None
+    admitted: float = 0.0
+
+    @property
+    def request_id(self) -> UUID:
+        return UUID(int=self.number)
+
+
+async def prepare(call: Call, model: str, *, stream: bool) -> Prepared | None:
+    """What ``call``'s caller may have of ``model``, streamed or not; None where that is not plain. ``call`` is an
+    example: its caller is known and its decision record says so. Raises GatewayError where the caller may have nothing
+    of it."""
+    principal: Principal = call.principal
+    if not _plain(principal) or model == tiers.AUTO:
+        return None
+    organization = principal.organization
+    killed = directory.killed
+    plan = await routing.plan(organization, model, principal=principal, request_id=call.request_id)
+    whole = rules.of(principal)
+    route = plan.first
+    direct = route.provider.direct(route.model)
+    if (
+        direct is None
+        or len(plan.allowed) > 1
+        or plan.left_out
+        or plan.strategy is not None
+        or plan.timeouts
+        or not prepared.possible(whole)
+        or response_cache.slot(call, plan, b"", stream=stream, shape=Shape.CHAT, cache_control=None) is not None
+    ):
+        return None
+    return Prepared(call, plan, direct, killed, stream=stream)
+
+
+def _plain(principal: Principal) -> bool:
+    key = principal.key
+    return (
+        key is not None
+        and principal.token is None
+        and not principal.by_old_secret
+        and key.persona_ids is None
+        and key.subject_ids is None
+        and key.on_disconnect == Disconnect.CANCEL
+        and not principal.organization.settings.store_bodies
+    )
+
+
+class Prepared:
+    """One caller's plain calls to one target."""
+
+    def __init__(self, call: Call, plan: Plan, direct: Direct, killed: Any, *, stream: bool) -> None:
+        self.stream = stream
+        principal: Principal = call.principal
+        self.principal, self.surface = principal, call.surface
+        self._auth = dict(call.decisions[0])
+        self._plan, self._route, self._direct = plan, plan.first, direct
+        self._killed, self._version = killed, directory.version
+        route = self._route
+        self._health = route.entry.health
+        self._facts = facts_of(call, provider=route.provider.name, model=route.name, alias=route.alias, stream=stream)
+        self._rates = prices.rates(route.entry.price_as, route.model, own_prices.of(principal.organization, route.name))
+        draft = LeaseDraft(facts=Meter(call, plan, 0, self._facts).lease_facts())
+        self.admission = PreparedAdmission(gate.request_of(call, rules.of(principal), draft))
+        self._settlements: dict[tuple[bytes, int], PreparedSettlement] = {}
+        self._answers = metrics.answers(route.provider.name)
+        self._uses, self._used_at = 0, 0.0
+        self._until = time.monotonic() + min(_STANDS_S, _left(principal))
+
+    def stands(self, now: float) -> bool:
+        """Whether everything that was looked at is still so. Raises Unavailable while nobody can know."""
+        if now >= self._until or not self._health.steady() or directory.killed is not self._killed:
+            return False
+        directory.require_fresh()
+        return directory.version == self._version or self._unchanged()
+
+    def _unchanged(self) -> bool:
+        """Somebody's entry in the directory changed; perhaps not this caller's."""
+        key, organization = self.principal.key, self.principal.organization
+        self._version = directory.version
+        still = key is not None and directory.key(key.public) is key
+        if not still or directory.organization(organization.ref.id) is not organization:
+            self._until = 0.0
+        return self._until > 0
+
+    def flight(self, number: int, began: float, prompt_bytes: int, max_tokens: int | None) -> Flight:
+        """A call that is about to ask for admission: what to hold for it."""
+        self._uses, self._used_at = self._uses + 1, began
+        estimate = prices.estimated(self._rates, prompt_bytes, max_tokens)
+        tokens = prompt_bytes + (ceilings.ASSUMED if max_tokens is None else max_tokens)
+        return Flight(number, ids.text_of(number).encode(), began, prompt_bytes, estimate, tokens)
+
+    def used(self) -> tuple[ApiKey, datetime, int] | None:
+        """The key, when it was used here last and how often since this was asked; None if it was not."""
+        uses, self._uses, key = self._uses, 0, self.principal.key
+        if not uses or key is None:
+            return None
+        return key, clock.now() - timedelta(seconds=time.monotonic() - self._used_at), uses
+
+    async def ask(self, body: bytes) -> tuple[bytes, TokenUsage | None]:
+        """The model's answer and its usage. Raises GatewayError."""
+        self._route.mark()
+        return await self._direct(body)
+
+    async def open(self, flight: Flight, body: bytes) -> Forwarded:
+        """The model's answer as it streams; its first piece is there. Raises GatewayError."""
+        self._route.mark()
+        forwarded = await self._route.provider.forward(body, model=self._route.model, stream=True)
+        self._health.worked(round((time.monotonic() - flight.admitted) * 1000))
+        return forwarded
+
+    def settlement(self, flight: Flight, opened: Opened, usage: TokenUsage) -> bytes:
+        """The command that settles an answered call; counts it where it is watched."""
+        now = time.monotonic()
+        spent_ms = round((now - flight.began) * 1000)
+        self._health.worked(round((now - flight.admitted) * 1000))
+        cost = prices.priced(self._rates, usage)
+        charged = cost.charged_micros or 0
+        self._answers.add(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, charged, spent_ms / 1000)
+        reply = opened.reply
+        found = self._settlements.get((reply[3], opened.nearest)) or self._settle(opened)
+        answered_ms = (now - flight.began) * 1000
+        admitted_ms = (flight.admitted - flight.began) * 1000
+        values = self.admission.numbers(reply)
+        values.update({
+            b"request": flight.request, b"month": reply[3], b"day": reply[4],
+            b"prompt": usage.prompt_tokens, b"completion": usage.completion_tokens, b"cached": usage.cached_tokens,
+            b"cost": cost.provider_cost_micros, b"markup": cost.markup_micros, b"charged": charged,
+            b"latency": spent_ms, b"first": spent_ms,
+            b"at_auth": 0.0, b"at_limits": admitted_ms, b"at_route": answered_ms, b"at_price": answered_ms,
+        })  # fmt: skip
+        return found.command(values)
+
+    def _settle(self, opened: Opened) -> PreparedSettlement:
+        """The settlement of an example, as the meter makes it."""
+        marks = Marks()
+        call = self._call(UUID(int=0), time.monotonic())
+        now = verdicts.moment(opened.reply[2])
+        call.decided("limits", "ok", **verdicts.facts_of(self.admission.marked(marks, opened.nearest), now))
+        meter = Meter(call, self._plan, 0, self._facts)
+        meter.legs.append(Leg(self._route, [Attempt(1, "ok", None, 0, 0)]))
+        meter.usage = TokenUsage(marks.whole("prompt"), marks.whole("completion"), marks.whole("cached"))
+        meter.ended = "ok"
+        meter.routed("ok")
+        lease = prepared.marked_lease(self.admission.lease(UUID(int=0), opened.reply, 0, 0), marks)
+        made = replace(meter.settlement(lease, ()), latency_ms=marks.whole("latency"), ttft_ms=marks.whole("first"))
+        if self._rates is not None:
+            cost, markup = marks.whole("cost"), marks.whole("markup")
+            made = replace(made, provider_cost_micros=cost, markup_micros=markup, charged_micros=cost + markup)
+            marks.also(str(cost + markup), "%(charged)d")
+        for line in call.decisions:
+            line["at_ms"] = marks.tenth(f"at_{line['stage']}")
+            if line.get("charged_micros") is not None:
+                line["charged_micros"] = made.charged_micros
+        found = self._settlements[opened.reply[3], opened.nearest] = PreparedSettlement(lease, made, marks)
+        return found
+
+    def lease(self, flight: Flight, opened: Opened) -> Lease:
+        """The lease of a call under way."""
+        return self.admission.lease(flight.request_id, opened.reply, flight.estimate, flight.tokens)
+
+    def meter(self, flight: Flight, opened: Opened) -> Meter:
+        """A call that was admitted, as a usual one."""
+        call = self._call(flight.request_id, flight.began)
+        states, lease = self.admission.states(opened.reply), self.lease(flight, opened)
+        call.admission = Admission(states, lease, verdicts.facts_of(states, verdicts.moment(opened.reply[2])))
+        gate.note_admitted(call, call.admission)
+        meter = Meter(call, self._plan, flight.prompt_bytes, self._facts)
+        meter.began(flight.began)
+        meter.lease = lease
+        return meter
+
+    def ended(self, flight: Flight, opened: Opened, code: str) -> Meter:
+        """Likewise, with its one attempt made, which ended (``ok``: began to answer) now, with ``code``."""
+        meter = self.meter(flight, opened)
+        spent = round((time.monotonic() - flight.admitted) * 1000)
+        meter.legs.append(Leg(self._route, [Attempt(1, code, None, spent, 0)]))
+        if code == "ok":
+            meter.began(flight.began, time.monotonic())
+            meter.routed("ok")
+        return meter
+
+    def _call(self, request_id: UUID, began: float) -> Call:
+        call = Call(request_id, self.surface, principal=self.principal, began=began)
+        call.decisions.append(dict(self._auth))
+        return call
+
+
+def _left(principal: Principal) -> float:
+    """Seconds until the key expires or the day of the price list is over."""
+    now = clock.now()
+    key = principal.key
+    ends = window_left("day", now)
+    if key is None or key.expires_at is None:
+        return ends
+    return min(ends, (key.expires_at - now).total_seconds())
