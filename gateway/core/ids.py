@@ -25,6 +25,8 @@ _SHIFTS = tuple(range(120, -1, -10))
 _RANDOM_62, _MS_48 = 2**62 - 1, 2**48 - 1
 _making = threading.Lock()
 _last = 0
+_AT_ONCE = 64
+_random: list[bytes] = []
 
 
 def uuid7() -> uuid.UUID:
@@ -35,14 +37,26 @@ def uuid7() -> uuid.UUID:
 def number7() -> int:
     """``uuid7`` as its 128-bit number, for whoever needs no more than its two texts (``text_of``, ``base32_of``)."""
     global _last
-    made = _number_at(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10), "big"))
     with _making:
+        made = _number_at(time.time_ns() // 1_000_000, int.from_bytes(_drawn(), "big"))
         if made <= _last:
             # Same millisecond, or the clock went back: one more than the last, stepping over the fixed variant bits.
             low = (_last & _RANDOM_62) + 1
             made = _last & ~_RANDOM_62 | low & _RANDOM_62 if low <= _RANDOM_62 else made
         _last = made
     return made
+
+
+def _drawn() -> bytes:
+    """Ten random bytes. Drawn from the system for many ids at once, because each draw is a system call."""
+    if not _random:
+        drawn = os.urandom(10 * _AT_ONCE)
+        _random.extend(drawn[at : at + 10] for at in range(0, len(drawn), 10))
+    return _random.pop()
+
+
+# A process that is forked off must not make its parent's ids.
+os.register_at_fork(after_in_child=_random.clear)
 
 
 def uuid7_at(milliseconds: int, random: int) -> uuid.UUID:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from gateway.core import egress
+from gateway.core.egress import pool
 from tests.core.egress_support import OK, QUICK, answering, serving
 
 
@@ -112,6 +113,26 @@ def test_post__answer_that_is_none__raises_and_what_is_left_of_it_reaches_nobody
             return seen["connections"]
 
     assert asyncio.run(scene()) in (1, 2)  # one where the answer that was no good was complete
+
+
+def test_pool__connections_idle_for_long__are_closed_and_the_others_are_not(monkeypatch):
+    monkeypatch.setattr(pool, "_IDLE_S", 0.2)
+
+    async def scene():
+        async with serving(answering(OK)) as (root, seen):
+            prepared = post(root)
+            await asyncio.gather(whole(prepared, b""), whole(prepared, b""))
+            for _ in range(6):  # one of the two goes on being used
+                await asyncio.sleep(0.08)
+                assert await whole(prepared, b"") == (200, b"ok")
+            (idle,) = pool.current_pool()._idle.values()
+            assert len(idle) == 1
+            await asyncio.sleep(0.5)
+            assert pool.current_pool()._idle == {}
+            assert await whole(prepared, b"") == (200, b"ok")
+            return seen["connections"]
+
+    assert asyncio.run(scene()) == 3
 
 
 def test_post__caller_gone__upstream_sees_it():

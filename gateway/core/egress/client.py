@@ -39,9 +39,15 @@ class Response:
     """An answer whose head has arrived. ``headers``: names in lower case, repeated ones joined by a comma."""
 
     def __init__(
-        self, connection: Connection, exchange: Exchange, timeouts: Timeouts, started: float, limit: int
+        self,
+        connection: Connection,
+        exchange: Exchange,
+        timeouts: Timeouts,
+        limit: int,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._connection, self._exchange = connection, exchange
+        self._connection, self._exchange, self._loop = connection, exchange, loop
+        started = loop.time()
         self._timeouts, self._started, self._limit = timeouts, started, limit
         # May be changed while the answer runs: a model thinks longer before its first word than between later ones.
         self.stall = timeouts.stall
@@ -87,7 +93,7 @@ class Response:
         self._taken += len(data)
         if self._taken > self._limit:
             raise UpstreamBroken(f"The upstream's answer is larger than {self._limit} bytes.")
-        if asyncio.get_running_loop().time() - self._started > self._timeouts.total:
+        if self._loop.time() - self._started > self._timeouts.total:
             raise UpstreamTimeout(f"The upstream took longer than {self._timeouts.total:g} s.")
         return data
 
@@ -106,7 +112,7 @@ class Response:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _wait(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         limits, now = self._timeouts, loop.time()
         first = not self._taken
         local = self._started + limits.first_byte if first else now + self.stall
@@ -196,9 +202,9 @@ class open:  # noqa: A001, N801  (reads as ``egress.open(...)``; a class because
         lease = self._lease = await pool.acquire(
             self._target, trusted=self._trusted, connect_s=self._timeouts.connect, fresh=fresh
         )
-        self._written = started = asyncio.get_running_loop().time()
+        self._written = pool.loop.time()
         exchange = lease.connection.begin(self._head, self._body, bodiless=self._bodiless)
-        response = Response(lease.connection, exchange, self._timeouts, started, self._max_body)
+        response = Response(lease.connection, exchange, self._timeouts, self._max_body, pool.loop)
         await response.head()
         return response
 

@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.exchange: Exchange | None = None
         self.served = 0
-        self.idle_timer: asyncio.TimerHandle | None = None
+        self.idle_since = 0.0
         self._parser: httptools.HttpResponseParser | None = None
         self._closed = self._spoiled = self._paused = False
         self._bodiless = False
@@ -150,8 +150,6 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
-        if self.idle_timer is not None:
-            self.idle_timer.cancel()
         exchange = self.exchange
         if exchange is None:
             return

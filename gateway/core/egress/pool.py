@@ -51,7 +51,9 @@ class Pool:
     """Opens, keeps and closes connections. It is their one owner."""
 
     def __init__(self, allowance: Allowance) -> None:
+        self.loop = asyncio.get_running_loop()
         self._idle: dict[Key, list[Connection]] = {}
+        self._sweep: asyncio.TimerHandle | None = None
         self.resolver = Resolver(allowance)
 
     async def acquire(self, target: Target, *, trusted: bool, connect_s: float, fresh: bool = False) -> Lease:
@@ -70,8 +72,6 @@ class Pool:
         idle = self._idle.get(key)
         while idle:
             connection = idle.pop()
-            if connection.idle_timer is not None:
-                connection.idle_timer.cancel()
             if connection.usable:
                 return Lease(key, connection, reused=True)
             connection.abort()
@@ -104,23 +104,33 @@ class Pool:
             connection.abort()
             return
         connection.resume()
+        connection.idle_since = self.loop.time()
         self._idle.setdefault(lease.key, []).append(connection)
-        connection.idle_timer = asyncio.get_running_loop().call_later(_IDLE_S, self._expire, lease.key, connection)
+        if self._sweep is None:
+            self._sweep = self.loop.call_later(_IDLE_S, self._expire)
 
-    def _expire(self, key: Key, connection: Connection) -> None:
-        idle = self._idle.get(key, [])
-        if connection in idle:
-            idle.remove(connection)
-        if not idle:
-            self._idle.pop(key, None)
-        connection.abort()
+    def _expire(self) -> None:
+        """Close what has been idle for long enough. One timer for all: one for each would cost every call."""
+        long_ago, oldest = self.loop.time() - _IDLE_S, None
+        for key, idle in list(self._idle.items()):
+            kept = [connection for connection in idle if connection.idle_since > long_ago]
+            for connection in idle:
+                if connection.idle_since <= long_ago:
+                    connection.abort()
+            if kept:
+                self._idle[key] = kept
+                oldest = min(kept[0].idle_since, oldest or kept[0].idle_since)
+            else:
+                del self._idle[key]
+        self._sweep = None if oldest is None else self.loop.call_at(oldest + _IDLE_S, self._expire)
 
     def close(self) -> None:
         """Close what is idle. Connections in use close when their callers let go."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
         while self._idle:
             for connection in self._idle.popitem()[1]:
-                if connection.idle_timer is not None:
-                    connection.idle_timer.cancel()
                 connection.abort()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from gateway.core.egress.client import MB, STALE_S, Response, Timeouts, encoded, open, start_of  # noqa: A004
@@ -32,15 +31,16 @@ class Post:
         lease = pool.warm(self._key)
         if lease is None:
             return await self._opened(body, most_of_error)
-        connection, began = lease.connection, asyncio.get_running_loop().time()
+        connection, loop = lease.connection, pool.loop
+        began = loop.time()
         exchange = connection.begin(b"%b%d%b" % (self._start, len(body), self._end), body, bodiless=False)
-        response = Response(connection, exchange, self._timeouts, began, self._max_body)
+        response = Response(connection, exchange, self._timeouts, self._max_body, loop)
         try:
             await response.head()
             data = await response.read(None if response.status < 300 else most_of_error)
         except UpstreamBroken:
             connection.abort()
-            if exchange.started or asyncio.get_running_loop().time() - began >= STALE_S:
+            if exchange.started or loop.time() - began >= STALE_S:
                 raise
             return await self._opened(body, most_of_error)  # its server had closed it before it saw this
         except BaseException:

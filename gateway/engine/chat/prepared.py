@@ -2,7 +2,7 @@
 of them decided and encoded once.
 
 ``prepare`` asks the same functions that every call asks: routing, policy, limits, prices. What they said stands until
-something that they looked at may have changed (``Prepared.stands``), two seconds at most. What a call leaves (lease,
+something that they looked at has changed (``Prepared.stands``), a minute at most. What a call leaves (lease,
 settlement, ledger entry, decision record) is cut from what the usual ``Meter`` makes of an example. A call that turns
 out to be anything but plain goes on as a usual one, from where it is (``Begun``).
 """
@@ -37,9 +37,6 @@ from gateway.platform.telemetry.metrics import metrics
 from tenants.directory import directory
 from tenants.rules import Disconnect
 from tenants.types import ApiKey, Principal
-
-# As long as limits that were worked out may stand (``rules``): raises and kills take effect within that.
-_STANDS_S = 2.0
 
 
 @dataclass(slots=True)
@@ -125,7 +122,7 @@ class Prepared:
         self._settlements: dict[tuple[bytes, int], PreparedSettlement] = {}
         self._answers = metrics.answers(route.provider.name)
         self._uses, self._used_at = 0, 0.0
-        self._until = time.monotonic() + min(_STANDS_S, _left(principal))
+        self._until = time.monotonic() + _stands_s(principal)
 
     def stands(self, now: float) -> bool:
         """Whether everything that was looked at is still so. Raises Unavailable while nobody can know."""
@@ -246,11 +243,10 @@ class Prepared:
         return call
 
 
-def _left(principal: Principal) -> float:
-    """Seconds until the key expires or the day of the price list is over."""
-    now = clock.now()
-    key = principal.key
-    ends = window_left("day", now)
+def _stands_s(principal: Principal) -> float:
+    """Seconds until time alone changes something: a raise or the key ends, or the day of the price list."""
+    now, key = clock.now(), principal.key
+    ends = min(rules.stands_s(principal.organization, now), window_left("day", now))
     if key is None or key.expires_at is None:
         return ends
     return min(ends, (key.expires_at - now).total_seconds())

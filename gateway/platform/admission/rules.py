@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -24,10 +25,12 @@ from gateway.platform.admission.limits import (
 from gateway.platform.flags import catalogue
 from gateway.platform.ledger.names import subject_holder
 from tenants import plans
+from tenants.directory import directory
+from tenants.killswitch import Kill
 from tenants.types import ApiKey, Organization, Principal
 
-# How long what was worked out may stand although the organization is the same object: the kill switch is not in it.
-_STANDS_S = 2.0
+# How long what was worked out may stand at most although nothing that it was made of has changed.
+_STANDS_S = 60.0
 _KEPT = 10_000
 
 
@@ -35,6 +38,7 @@ _KEPT = 10_000
 class _Known:
     organization: Organization
     key: ApiKey | None
+    killed: Mapping[str, Kill]
     until: float
     whole: Applied
     rates: Applied
@@ -60,7 +64,14 @@ def _of(principal: Principal, subject_id: str | None) -> _Known:
     name = (organization.ref.id, token.id if token else principal.key_id, principal.user_id, subject)
     known = _known.get(name)
     now = time.monotonic()
-    if known is not None and known.organization is organization and known.key is key and now < known.until:
+    killed = directory.killed
+    if (
+        known is not None
+        and known.organization is organization
+        and known.key is key
+        and known.killed is killed
+        and now < known.until
+    ):
         return known
     if len(_known) >= _KEPT:
         _known.clear()
@@ -69,7 +80,7 @@ def _of(principal: Principal, subject_id: str | None) -> _Known:
     holders = [ORGANIZATION, *_holders(principal), *([subject_holder(subject)] if subject else [])]
     rates = [limit for limit in limits if limit.kind == Kind.REQUESTS and limit.level != Level.SUBJECT]
     known = _known[name] = _Known(
-        organization, key, now + _stands(organization, moment), applied(limits, holders), applied(rates)
+        organization, key, killed, now + stands_s(organization, moment), applied(limits, holders), applied(rates)
     )
     return known
 
@@ -78,7 +89,8 @@ def _by_subject(organization: Organization) -> bool:
     return any(rule.level == Level.SUBJECT for rule in organization.rules)
 
 
-def _stands(organization: Organization, now: datetime) -> float:
+def stands_s(organization: Organization, now: datetime) -> float:
+    """Seconds for which the limits of this organization stay as they are while nobody changes it: raises end."""
     ends = [rule.raised_until for rule in organization.rules if rule.raised_until is not None]
     return min([_STANDS_S, *((end - now).total_seconds() for end in ends if end > now)])
 

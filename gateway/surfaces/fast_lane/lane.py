@@ -51,7 +51,7 @@ class FastLane:
         if credential is None or tracing.recording():
             await self._usual(scope, receive, send)
             return
-        began = time.monotonic()
+        began, loop = time.monotonic(), asyncio.get_running_loop()
         body = await asked.whole_body(receive)
         if body is None:
             return
@@ -59,7 +59,7 @@ class FastLane:
         if served is None:
             await self._usual(scope, asked.again(body, receive), send)
             return
-        served.receive, served.send, served.task = receive, send, asyncio.current_task()
+        served.receive, served.send, served.task = receive, send, asyncio.current_task(loop)
         try:
             begun = await self._serve(served, body)
         except asyncio.CancelledError:

@@ -25,7 +25,7 @@ _STATUS = re.compile(r"[1-5][0-9]{2}")
 _DURATION = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,3}))?(ms|s|m|h)?")
 _MS = {None: 1, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 _DOLLARS = re.compile(r"\$?([0-9]{1,10})(?:\.([0-9]{1,6}))?")
-_AGO = re.compile(r"([0-9]{1,9})([smhdw])")
+_AGO = re.compile(r"([0-9]{1,10})([smhdw])")
 _TIMES = ["24h", "7d", "2026-11-02", "2026-11-02T09:00:00Z"]
 
 
