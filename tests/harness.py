@@ -116,10 +116,8 @@ class Gateway:
             "DJANGO_SETTINGS_MODULE": "ikiro.settings.test",
             **overrides,
         }
-        uvicorn = ["-m", "uvicorn", "ikiro.asgi:application", "--host", "127.0.0.1", "--port", str(self.port)]
-        uvicorn += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-proxy-headers"]
-        uvicorn += ["--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "5"]
-        self.web = Process(uvicorn, {**self.env, "IKIRO_PROCESS": "ikiro-web"})
+        served = ["-m", "ikiro.serve", "ikiro.asgi:application", "--port", str(self.port), "--patience", "5"]
+        self.web = Process(served, {**self.env, "IKIRO_PROCESS": "ikiro-web"})
         self.scheduler = Process(["manage.py", "scheduler"], {**self.env, "IKIRO_PROCESS": "ikiro-scheduler"})
         self.worker = Process(
             ["-m", "celery", "-A", "ikiro", "worker", "-P", "threads", "--concurrency", "4", "--loglevel", "warning",

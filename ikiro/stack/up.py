@@ -106,23 +106,18 @@ def _manage(*arguments: str) -> tuple[str, ...]:
 
 
 def _web(port: int) -> ChildSpec:
-    options = (
-        "--loop",
-        "uvloop",
-        "--http",
-        "httptools",
-        "--no-access-log",
-        "--no-proxy-headers",
+    served = (
+        "-m",
+        "ikiro.serve",
+        "ikiro.asgi:application",
+        "--host",
+        HOST,
+        "--port",
+        str(port),
         "--log-level",
         "warning",
-        # Longer than clients keep an idle connection: whoever closes second never meets a request on its way.
-        "--timeout-keep-alive",
-        "75",
-        "--timeout-graceful-shutdown",
-        "10",
     )
-    address = ("--host", HOST, "--port", str(port))
-    return ChildSpec("web", (sys.executable, "-m", "uvicorn", "ikiro.asgi:application", *address, *options), 15.0)
+    return ChildSpec("web", (sys.executable, *served), 15.0)
 
 
 _WORKER = ChildSpec(

@@ -105,7 +105,7 @@ def console_process(scripted_server: tuple[Scripted, str]) -> Iterator[Process]:
         "IKIRO_CONSOLE_KIT": "1",
         "PORT": str(port),
     }  # fmt: skip
-    arguments = ["-m", "uvicorn", "console.asgi:application", "--host", "127.0.0.1", "--port", str(port)]
+    arguments = ["-m", "ikiro.serve", "console.asgi:application", "--port", str(port)]
     process = Process([*arguments, "--log-level", "warning"], env).start()
     url = f"http://127.0.0.1:{port}"
     try:

@@ -120,9 +120,10 @@ def serve(
     @asynccontextmanager
     async def serving() -> AsyncIterator[int]:
         from ikiro.asgi import application
+        from ikiro.protocol import Protocol
 
         port = free_port()
-        config = uvicorn.Config(application, port=port, http="httptools", lifespan="on", log_config=None)
+        config = uvicorn.Config(application, port=port, http=Protocol, lifespan="on", log_config=None)
         server = uvicorn.Server(config)
         server.capture_signals = _no_signals
         running = asyncio.create_task(server.serve())

@@ -22,8 +22,8 @@ def acme(gateway: Gateway) -> Iterator[httpx.Client]:
 def second(gateway: Gateway) -> Iterator[httpx.Client]:
     """Acme through another web process of the same installation."""
     port = free_port()
-    uvicorn = ["-m", "uvicorn", "ikiro.asgi:application", "--host", "127.0.0.1", "--port", str(port)]
-    process = Process(uvicorn, {**gateway.env, "PORT": str(port), "IKIRO_PROCESS": "ikiro-web-2"}).start()
+    served = ["-m", "ikiro.serve", "ikiro.asgi:application", "--port", str(port)]
+    process = Process(served, {**gateway.env, "PORT": str(port), "IKIRO_PROCESS": "ikiro-web-2"}).start()
     base_url = f"http://127.0.0.1:{port}"
     headers = {"authorization": f"Bearer {gateway.acme.api_key}"}
     try:
