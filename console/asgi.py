@@ -1,4 +1,4 @@
-"""The console as a process of its own, ``python -m ikiro.serve console.asgi:application``, with ``IKIRO_GATEWAY_URL``."""
+"""The console alone: ``python -m ikiro.serve console.asgi:application`` with ``IKIRO_GATEWAY_URL``."""
 
 from __future__ import annotations
 
