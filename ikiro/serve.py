@@ -18,7 +18,6 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--log-level", default="info")
     parser.add_argument("--patience", type=int, default=10, help="seconds that requests under way have at the end")
-    parser.add_argument("--no-server-header", action="store_true")
     given = parser.parse_args()
     uvicorn.run(
         given.application,
@@ -31,7 +30,7 @@ def main() -> None:
         access_log=False,
         # Whose address counts is decided by IKIRO_TRUSTED_PROXIES, in one place.
         proxy_headers=False,
-        server_header=not given.no_server_header,
+        server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=given.patience,
     )

@@ -6,7 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import get_resolver, path
 from ninja import NinjaAPI
 
-from gateway.core.endpoint import Scope, endpoint
+from gateway.core.endpoint import Metering, Scope, endpoint
+from gateway.surfaces.fast_lane import PATH
+from gateway.surfaces.routes import endpoint_at
 from tests.architecture.urls import OPEN, Route, routes, undeclared
 
 
@@ -14,6 +16,12 @@ def test_urls__of_the_project__are_declared_or_open_for_a_reason() -> None:
     found = list(routes(get_resolver("ikiro.urls").url_patterns))
     assert list(undeclared(iter(found), OPEN)) == []
     assert sum(route.ninja is not None for route in found) > 20
+
+
+def test_fast_lane__its_path__is_a_declared_operation_that_opens_a_lease() -> None:
+    declaration = endpoint_at(PATH)
+    assert declaration is not None
+    assert (declaration.metering, declaration.public) == (Metering.CALL, False)
 
 
 def test_undeclared__planted_operations__are_caught() -> None:

@@ -27,6 +27,13 @@ class Connection(asyncio.Protocol):
         if not self.run.take():
             self.transport.close()
             return
+        wait = self.run.pause()
+        if wait > 0:
+            asyncio.get_running_loop().call_later(wait, self.send)
+        else:
+            self.send()
+
+    def send(self) -> None:
         self.buffer, self.sent_at = b"", time.perf_counter()
         self.transport.write(self.run.message)
 
@@ -51,15 +58,23 @@ class Connection(asyncio.Protocol):
 
 
 class Run:
-    def __init__(self, message: bytes, requests: int, connections: int) -> None:
+    """``rate`` is how many requests a second are sent at most; 0: as many as are answered."""
+
+    def __init__(self, message: bytes, requests: int, connections: int, rate: float = 0.0) -> None:
         self.message, self.left, self.open = message, requests, connections
+        self.rate, self.taken, self.began = rate, 0, time.perf_counter()
         self.times: list[float] = []
         self.errors: list[str] = []
         self.finished = asyncio.Event()
 
     def take(self) -> bool:
         self.left -= 1
+        self.taken += 1
         return self.left >= 0
+
+    def pause(self) -> float:
+        """Seconds until the request just taken may be sent."""
+        return self.began + self.taken / self.rate - time.perf_counter() if self.rate else 0.0
 
     def done(self, seconds: float, *, ok: bool, answer: bytes) -> None:
         self.times.append(seconds)
@@ -72,7 +87,9 @@ class Run:
             self.finished.set()
 
 
-async def main(url: str, body: bytes, headers: dict[str, str], requests: int, connections: int) -> dict[str, object]:
+async def main(
+    url: str, body: bytes, headers: dict[str, str], requests: int, connections: int, *, rate: float = 0.0
+) -> dict[str, object]:
     parts = urlsplit(url)
     lines = [
         f"POST {parts.path} HTTP/1.1",
@@ -81,7 +98,7 @@ async def main(url: str, body: bytes, headers: dict[str, str], requests: int, co
         "content-type: application/json",
     ]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    run = Run("\r\n".join(lines).encode() + b"\r\n\r\n" + body, requests, connections)
+    run = Run("\r\n".join(lines).encode() + b"\r\n\r\n" + body, requests, connections, rate)
     started = time.perf_counter()
     loop = asyncio.get_running_loop()
     for _ in range(connections):
@@ -106,6 +123,7 @@ if __name__ == "__main__":
     parser.add_argument("--headers", default="{}")
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=0.0)
     options = parser.parse_args()
     import uvloop
 
@@ -118,6 +136,7 @@ if __name__ == "__main__":
                     json.loads(options.headers),
                     options.requests,
                     options.connections,
+                    rate=options.rate,
                 )
             )
         )

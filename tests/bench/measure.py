@@ -20,13 +20,21 @@ class Invalid(SystemExit):
 
 
 def load(
-    url: str, body: Any, key: str = "", *, requests: int, connections: int = 64, headers: dict[str, str] | None = None
+    url: str,
+    body: Any,
+    key: str = "",
+    *,
+    requests: int,
+    connections: int = 64,
+    headers: dict[str, str] | None = None,
+    rate: float = 0.0,
 ) -> dict[str, Any]:
-    """Send ``requests`` over ``connections`` kept open; rps, p50_ms, p99_ms. Raises Invalid when one failed."""
+    """Send ``requests`` over ``connections`` kept open, at most ``rate`` a second; rps, p50_ms, p99_ms. Raises Invalid
+    when one failed."""
     sent = {"authorization": f"Bearer {key}"} if key else {}
     return _generator(
         "tests.bench.load", url, "--body", json.dumps(body), "--headers", json.dumps({**sent, **(headers or {})}),
-        "--requests", str(requests), "--connections", str(connections),
+        "--requests", str(requests), "--connections", str(connections), "--rate", str(rate),
     )  # fmt: skip
 
 

@@ -17,12 +17,16 @@ PEERS = {"litellm": (run.litellm, 400), "portkey": (run.portkey, 3200)}
 def ours(setting: Setting) -> dict[str, Any]:
     """CPU of ours against the bare constant, round by round, and what is added to one caller's answer."""
     least, used, rps = _rounds(setting)
+    at_our_rate = _bare_at(setting, rps)
     direct = load(setting.at(setting.upstream), BODY, requests=500, connections=1)
     through = load(setting.url, BODY, setting.key, requests=500, connections=1)
     return {
         "bare_cpu_us": round(least, 1),
         "cpu_us": round(used, 1),
         "ratio_to_bare": round(used / least, 2),
+        # The constant alone keeps its callers so busy that no packet wakes anybody; at our rate it pays for that too.
+        "bare_at_our_rate_cpu_us": round(at_our_rate, 1),
+        "ratio_to_bare_at_our_rate": round(used / at_our_rate, 2),
         "rps_per_core": round(1e6 / used),
         "rps": rps,
         "added_p50_ms": round(through["p50_ms"] - direct["p50_ms"], 3),
@@ -55,6 +59,18 @@ def peers(setting: Setting) -> dict[str, Any]:
         except NotMeasured as why:
             figures[name] = {"not_measured": str(why)}
     return figures
+
+
+def _bare_at(setting: Setting, rate: float) -> float:
+    assert setting.bare.popen is not None
+    found = []
+    for _ in range(ROUNDS):
+        used, _ = cpu_us(
+            setting.bare.popen.pid, REQUESTS,
+            lambda: load(setting.at(setting.bare), BODY, requests=REQUESTS, rate=rate),
+        )  # fmt: skip
+        found.append(used)
+    return median(found)
 
 
 def _rounds(setting: Setting, rounds: int = ROUNDS) -> tuple[float, float, float]:

@@ -45,6 +45,11 @@ class Fleet:
         self.workers[number].kill()
         self.workers[number].start()
 
+    def recycle(self, number: int) -> None:
+        """SIGTERM a worker, wait for its end, and start it again."""
+        self.workers[number].stop()
+        self.workers[number].start()
+
 
 @pytest.fixture(scope="module")
 def fleet(gateway: Gateway) -> Iterator[Fleet]:

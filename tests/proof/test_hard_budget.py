@@ -126,6 +126,62 @@ def test_hard_budget__200_callers_in_4_processes_killed_at_random__never_overspe
     assert len(entries) - len(estimated) <= reached <= len(entries)
 
 
+async def hammer(fleet: Fleet, secret: str, seconds: float) -> list[str]:
+    """Call all workers at once for a while; some of them die, and one is told to stop. Returns what was answered."""
+    answered: list[str] = []
+    headers = {"authorization": f"Bearer {secret}"}
+    until = time.monotonic() + seconds
+
+    async def caller(client: httpx.AsyncClient) -> None:
+        while time.monotonic() < until:
+            url = f"http://127.0.0.1:{random.choice(fleet.ports)}/v1/chat/completions"
+            try:
+                answer = await client.post(url, json=BODY, headers=headers)
+            except httpx.HTTPError:
+                await asyncio.sleep(0.2)
+                continue
+            assert answer.status_code == 200, answer.text
+            answered.append(answer.headers["x-request-id"])
+
+    async def ender() -> None:
+        for number, end in enumerate((fleet.restart, fleet.recycle, fleet.restart)):
+            await asyncio.sleep(seconds / 4)
+            await asyncio.to_thread(end, number)
+
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(timeout=60, limits=limits) as client:
+        await asyncio.gather(ender(), *(caller(client) for _ in range(60)))
+    return answered
+
+
+def test_plain_key__workers_killed_and_stopped_under_load__every_call_has_one_entry_and_no_lease_stays(
+    fleet: Fleet, django_db_blocker: Any
+) -> None:
+    fleet.wait_ready()
+    with fleet.product.acme.client() as client:
+        key = client.post("/v1/keys", json={"name": "plain"}).raise_for_status().json()
+    before = fleet.calls()
+    answered = asyncio.run(hammer(fleet, key["secret"], 8))
+    with django_db_blocker.unblock():
+
+        def complete() -> list[tuple[str, int, int]]:
+            rows = _entries(key["id"])
+            assert set(answered) <= {request for request, _, _ in rows}, "an answered call left no entry"
+            assert len({request for request, _, state in rows if state != 3}) >= fleet.calls() - before
+            return rows
+
+        rows = eventually(complete, within=60, every=0.5)
+    assert len(answered) > 200
+    first = [request for request, _, state in rows if state != 3]
+    assert len(first) == len(set(first))  # none is there twice
+    entries, estimated = set(first), {request for request, _, state in rows if state == 2}
+    assert len(entries) - len(estimated) <= fleet.calls() - before <= len(entries)
+    assert not set(answered) & estimated, "a worker that was told to stop lost a settlement"
+    with fleet.product.acme.client(key["secret"]) as client:
+        budgets = client.get("/v1/limits").json()["budgets"]
+    assert all(one["reserved_micros"] == 0 for one in budgets if one["scope"] == "key")
+
+
 def test_hard_budget__the_other_organization__spends_its_own(fleet: Fleet) -> None:
     key = _key(fleet)
     fleet.wait_ready()

@@ -38,16 +38,9 @@ class Timeouts:
 class Response:
     """An answer whose head has arrived. ``headers``: names in lower case, repeated ones joined by a comma."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        exchange: Exchange,
-        timeouts: Timeouts,
-        limit: int,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._connection, self._exchange, self._loop = connection, exchange, loop
-        started = loop.time()
+    def __init__(self, connection: Connection, exchange: Exchange, timeouts: Timeouts, limit: int, pool: Pool) -> None:
+        self._connection, self._exchange, self._pool, self._loop = connection, exchange, pool, pool.loop
+        started = self._loop.time()
         self._timeouts, self._started, self._limit = timeouts, started, limit
         # May be changed while the answer runs: a model thinks longer before its first word than between later ones.
         self.stall = timeouts.stall
@@ -119,11 +112,11 @@ class Response:
         deadline = min(local, self._started + limits.total)
         self._late = False
         waiter = self._exchange.waiter = loop.create_future()
-        timer = loop.call_at(deadline, self._expire)
+        self._pool.watch(self, deadline)
         try:
             await waiter
         finally:
-            timer.cancel()
+            self._pool.unwatch(self)
             self._exchange.waiter = None
         if not self._late:
             return
@@ -133,7 +126,8 @@ class Response:
             raise UpstreamTimeout(f"The upstream sent nothing for {limits.first_byte:g} s.")
         raise UpstreamStalled(f"The upstream fell silent for {self.stall:g} s in the middle of its answer.")
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """The pool saw the deadline pass."""
         exchange = self._exchange
         # What arrived in the same tick counts as in time.
         self._late = not (exchange.chunks or exchange.complete or exchange.error)
@@ -204,7 +198,7 @@ class open:  # noqa: A001, N801  (reads as ``egress.open(...)``; a class because
         )
         self._written = pool.loop.time()
         exchange = lease.connection.begin(self._head, self._body, bodiless=self._bodiless)
-        response = Response(lease.connection, exchange, self._timeouts, self._max_body, pool.loop)
+        response = Response(lease.connection, exchange, self._timeouts, self._max_body, pool)
         await response.head()
         return response
 

@@ -10,6 +10,7 @@ import asyncio
 import ssl
 import weakref
 from functools import lru_cache
+from typing import Protocol
 
 import msgspec
 from django.conf import settings
@@ -21,6 +22,8 @@ from gateway.core.egress.resolve import Resolver
 from gateway.core.egress.target import Target
 
 _IDLE_S = 30.0
+# How much later than its deadline a wait may end.
+_LOOK_EVERY_S = 0.05
 _MAX_IDLE_PER_KEY = 256
 
 Key = tuple[str, str, int, bool]
@@ -32,6 +35,12 @@ def tls_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+class Waiting(Protocol):
+    """Somebody who waits for bytes until a deadline."""
+
+    def expire(self) -> None: ...
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -54,6 +63,8 @@ class Pool:
         self.loop = asyncio.get_running_loop()
         self._idle: dict[Key, list[Connection]] = {}
         self._sweep: asyncio.TimerHandle | None = None
+        self._deadlines: dict[Waiting, float] = {}
+        self._look: asyncio.TimerHandle | None = None
         self.resolver = Resolver(allowance)
 
     async def acquire(self, target: Target, *, trusted: bool, connect_s: float, fresh: bool = False) -> Lease:
@@ -97,6 +108,25 @@ class Pool:
                 problem = getattr(error, "strerror", None) or type(error).__name__
         raise ConnectFailed(f"No connection to {target.authority!r}: {problem}.")
 
+    def watch(self, waiting: Waiting, deadline: float) -> None:
+        """Have ``waiting`` expired soon after ``deadline`` (the loop's time). One timer looks after all: nearly nobody
+        is ever late, and a timer for each wait would cost every call."""
+        self._deadlines[waiting] = deadline
+        if self._look is None:
+            self._look = self.loop.call_later(_LOOK_EVERY_S, self._look_after)
+
+    def unwatch(self, waiting: Waiting) -> None:
+        """It waits no longer."""
+        self._deadlines.pop(waiting, None)
+
+    def _look_after(self) -> None:
+        self._look = None
+        now = self.loop.time()
+        for waiting in [one for one, deadline in self._deadlines.items() if deadline <= now]:
+            waiting.expire()
+        if self._deadlines:
+            self._look = self.loop.call_later(_LOOK_EVERY_S, self._look_after)
+
     def release(self, lease: Lease) -> None:
         """Take a connection back: keep it when it may be reused, close it otherwise."""
         connection = lease.connection
@@ -126,9 +156,10 @@ class Pool:
 
     def close(self) -> None:
         """Close what is idle. Connections in use close when their callers let go."""
-        if self._sweep is not None:
-            self._sweep.cancel()
-            self._sweep = None
+        for timer in (self._sweep, self._look):
+            if timer is not None:
+                timer.cancel()
+        self._sweep = self._look = None
         while self._idle:
             for connection in self._idle.popitem()[1]:
                 connection.abort()

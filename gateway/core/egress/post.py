@@ -34,7 +34,7 @@ class Post:
         connection, loop = lease.connection, pool.loop
         began = loop.time()
         exchange = connection.begin(b"%b%d%b" % (self._start, len(body), self._end), body, bodiless=False)
-        response = Response(connection, exchange, self._timeouts, self._max_body, loop)
+        response = Response(connection, exchange, self._timeouts, self._max_body, pool)
         try:
             await response.head()
             data = await response.read(None if response.status < 300 else most_of_error)

@@ -9,6 +9,7 @@ grows, is the probe: one late answer ends it again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ import structlog
 
 from gateway.core.errors import GatewayError, Unavailable
 from gateway.core.valkey.address import parse
-from gateway.core.valkey.errors import StoreUnavailable
+from gateway.core.valkey.errors import CommandFailed, StoreUnavailable
 from gateway.core.valkey.packing import Argument, Words, pack
 from gateway.core.valkey.pipe import Pipe
 from gateway.core.valkey.script import Script
@@ -27,6 +28,7 @@ from gateway.core.valkey.script import Script
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_S = 0.05
+_LAST_TURNS = 4
 _LONGEST_PAUSE_S = 1.0
 
 
@@ -174,12 +176,16 @@ class Valkey:
             await asyncio.sleep(_LONGEST_PAUSE_S / 4)
 
     async def close(self) -> None:
-        """Hang up for good; whatever waits fails."""
+        """Hang up for good, after what is under way was answered, if that comes in time; whatever waits then fails."""
         self._closed = True
         if self._pipe is not None:
+            if self._pipe.alive:
+                with contextlib.suppress(StoreUnavailable, CommandFailed):
+                    await self._pipe.send(pack(("PING",)))  # replies come in order
             self._pipe.drop()
-            # One tick, so that the transport is really gone when the caller closes the loop.
-            await asyncio.sleep(0)
+            # So that the transport is gone, and who is told of a loss has written it down, when the loop is closed.
+            for _ in range(_LAST_TURNS):
+                await asyncio.sleep(0)
 
 
 _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, float | None], Valkey]] = WeakKeyDictionary()

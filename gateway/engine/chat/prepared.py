@@ -79,6 +79,7 @@ async def prepare(call: Call, model: str, *, stream: bool) -> Prepared | None:
     direct = route.provider.direct(route.model)
     if (
         direct is None
+        or not route.entry.health.steady(route.model)
         or len(plan.allowed) > 1
         or plan.left_out
         or plan.strategy is not None
@@ -126,7 +127,7 @@ class Prepared:
 
     def stands(self, now: float) -> bool:
         """Whether everything that was looked at is still so. Raises Unavailable while nobody can know."""
-        if now >= self._until or not self._health.steady() or directory.killed is not self._killed:
+        if now >= self._until or not self._health.steady(self._route.model) or directory.killed is not self._killed:
             return False
         directory.require_fresh()
         return directory.version == self._version or self._unchanged()
@@ -154,10 +155,12 @@ class Prepared:
             return None
         return key, clock.now() - timedelta(seconds=time.monotonic() - self._used_at), uses
 
-    async def ask(self, body: bytes) -> tuple[bytes, TokenUsage | None]:
+    async def ask(self, flight: Flight, body: bytes) -> tuple[bytes, TokenUsage | None]:
         """The model's answer and its usage. Raises GatewayError."""
         self._route.mark()
-        return await self._direct(body)
+        answer = await self._direct(body)
+        self._health.worked(round((time.monotonic() - flight.admitted) * 1000))
+        return answer
 
     async def open(self, flight: Flight, body: bytes) -> Forwarded:
         """The model's answer as it streams; its first piece is there. Raises GatewayError."""
@@ -170,7 +173,6 @@ class Prepared:
         """The command that settles an answered call; counts it where it is watched."""
         now = time.monotonic()
         spent_ms = round((now - flight.began) * 1000)
-        self._health.worked(round((now - flight.admitted) * 1000))
         cost = prices.priced(self._rates, usage)
         charged = cost.charged_micros or 0
         self._answers.add(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, charged, spent_ms / 1000)

@@ -112,9 +112,9 @@ class Health:
         elif self._too_many(now):
             self._open(now)
 
-    def steady(self) -> bool:
-        """Whether nothing at all speaks against calling it."""
-        return self._state is Breaker.CLOSED and not self._cooling
+    def steady(self, model: str) -> bool:
+        """Whether nothing at all speaks against calling it for this model."""
+        return self._state is Breaker.CLOSED and model not in self._cooling
 
     def worked(self, ms: int) -> None:
         """Remember an answer, ``ms`` after it was asked for."""

@@ -86,7 +86,8 @@ async def whole(store: Valkey, served: Served, opened: Opened, data: bytes, usag
 
 
 def _settle(store: Valkey, command: bytes) -> None:
-    """Nobody waits: until the store has it, the lease stands for it, and what does not arrive is written down."""
+    """Nobody waits: it is on its way before the answer is, until the store has it the lease stands for it, and what
+    does not arrive is written down."""
     try:
         store.post_packed(command, lambda error: resend(store, call_in(command), error))
     except StoreUnavailable as error:

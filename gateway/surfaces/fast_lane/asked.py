@@ -42,16 +42,15 @@ def credential(scope: Scope) -> bytes | None:
     return found if length.isdigit() and int(length) <= _MOST_BYTES else None
 
 
-async def whole_body(receive: Receive) -> bytes | None:
-    """The body, whose length is known to be fit; None when the client hung up."""
-    chunks = []
-    while True:
+async def rest(message: Message, receive: Receive) -> bytes | None:
+    """The body that begins with ``message``, whose length is known to be fit; None when the client hung up."""
+    chunks = [message.get("body", b"")]
+    while message.get("more_body"):
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         chunks.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
 
 
 def again(body: bytes, receive: Receive) -> Receive:

@@ -13,34 +13,48 @@ from gateway.surfaces.fast_lane.asked import SCHEME
 from tenants.authentication import authenticate
 from tenants.types import Principal
 
-_MOST = 10_000
+# Each is some six kilobytes.
+_MOST = 2_000
 # How long a caller whose calls are not plain is sent down the usual lane without another look.
 _LOOK_AGAIN_S = 2.0
 
 
+# A caller, by the hash of their credential, a model, and whether the answer is streamed.
+Name = tuple[bytes, str, bool]
+
+
+def name_of(credential: bytes, model: str, *, stream: bool) -> Name:
+    """Whose calls of which kind."""
+    return sha256(credential).digest(), model, stream
+
+
 class Known:
-    """Callers by the hash of their credential, and what was prepared for each of their models. ``endpoint`` is the
-    operation that they call."""
+    """What was prepared, by name. ``endpoint`` is the operation that is called."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._kept: dict[tuple[bytes, str, bool], Prepared | float] = {}
+        self._kept: dict[Name, Prepared | float] = {}
         self._replaced: list[Prepared] = []
         last_used.also(self._used)
 
-    async def prepared(self, credential: bytes, model: str, now: float, *, stream: bool) -> Prepared | None:
-        """What stands for this caller and model at ``now`` (monotonic); None where the calls are not plain. Raises
-        GatewayError where they may not be made."""
-        name = sha256(credential).digest(), model, stream
+    def standing(self, name: Name, now: float) -> Prepared | None:
+        """What stands for this caller and model at ``now`` (monotonic), if anything does. Raises Unavailable."""
+        kept = self._kept.get(name)
+        return kept if isinstance(kept, Prepared) and kept.stands(now) else None
+
+    async def prepared(self, name: Name, credential: bytes, now: float) -> Prepared | None:
+        """What is made to stand for them; None where the calls are not plain. Raises GatewayError where they may not be
+        made."""
         kept = self._kept.get(name)
         if isinstance(kept, Prepared):
-            if kept.stands(now):
-                return kept
             self._replaced.append(kept)
         elif kept is not None and now < kept:
             return None
+        _, model, stream = name
         principal = await authenticate(credential[len(SCHEME) :].decode("latin-1"))
         made = await self._prepare(principal, model, stream=stream)
+        if isinstance(other := self._kept.get(name), Prepared) and other is not kept:
+            self._replaced.append(other)  # made by another request meanwhile
         if len(self._kept) >= _MOST:
             self._replaced += [one for one in self._kept.values() if isinstance(one, Prepared)]
             self._kept.clear()

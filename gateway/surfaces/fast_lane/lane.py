@@ -18,7 +18,7 @@ from gateway.platform.telemetry import tracing
 from gateway.surfaces import signals
 from gateway.surfaces.fast_lane import answering, asked
 from gateway.surfaces.fast_lane.answering import Served
-from gateway.surfaces.fast_lane.known import Known
+from gateway.surfaces.fast_lane.known import Known, name_of
 from gateway.surfaces.openai import envelope
 from gateway.surfaces.openai.completions import completions
 
@@ -52,9 +52,10 @@ class FastLane:
             await self._usual(scope, receive, send)
             return
         began, loop = time.monotonic(), asyncio.get_running_loop()
-        body = await asked.whole_body(receive)
+        message = await receive()
+        body = message.get("body") if not message.get("more_body") else await asked.rest(message, receive)
         if body is None:
-            return
+            return  # the client hung up
         served = await self._plain(credential, body, began)
         if served is None:
             await self._usual(scope, asked.again(body, receive), send)
@@ -80,7 +81,8 @@ class FastLane:
             read = envelope.read(body)
             if read.has_ours or b'"n"' in body:
                 return None
-            prepared = await self._known.prepared(credential, read.model, began, stream=bool(read.stream))
+            name = name_of(credential, read.model, stream=bool(read.stream))
+            prepared = self._known.standing(name, began) or await self._known.prepared(name, credential, began)
         except GatewayError:
             return None
         if prepared is None:
@@ -104,7 +106,7 @@ class FastLane:
             if prepared.stream:
                 streamed = await prepared.open(flight, body)
             else:
-                data, usage = await prepared.ask(body)
+                data, usage = await prepared.ask(flight, body)
         except Exception as error:  # noqa: BLE001 - whatever failed is answered, and tried again, in the usual lane
             meter = prepared.meter(flight, opened)
             answering.hand_over(served, meter)
