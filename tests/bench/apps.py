@@ -3,7 +3,8 @@ that costs next to nothing.
 
 ``tests.bench.apps:constant`` is the floor under uvicorn, ``tests.bench.apps:plain_proxy`` the least that a proxy does.
 The module run by itself (``--port N``) is the provider: every request gets the same completion in one packet, or, with
-``"stream": true``, ``FRAMES`` numbered frames paced ``PACE_S`` apart, so that what is measured is not its own work.
+``"stream": true``, ``FRAMES`` numbered frames paced ``PACE_S`` apart (with ``"thinks": true`` the first one after
+``THINKS_S``), so that what is measured is not its own work.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import os
 from typing import Any
 
-FRAMES, PACE_S = 40, 0.05
+FRAMES, PACE_S, THINKS_S = 40, 0.05, 0.1
 _COMPLETION = json.dumps(
     {
         "id": "chatcmpl-bench",
@@ -112,10 +113,14 @@ class Provider(asyncio.Protocol):
             return
         self.buffer = b""
         if b'"stream":true' in body.replace(b" ", b""):
-            self.transport.write(_STREAM_HEAD + _FRAMES[0])
-            asyncio.get_running_loop().call_later(PACE_S, self._go_on, 1)
+            asyncio.get_running_loop().call_later(THINKS_S if b'"thinks"' in body else 0, self._begin)
         else:
             self.transport.write(_ANSWER)
+
+    def _begin(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(_STREAM_HEAD + _FRAMES[0])
+            asyncio.get_running_loop().call_later(PACE_S, self._go_on, 1)
 
     def _go_on(self, number: int) -> None:
         if self.transport.is_closing():
