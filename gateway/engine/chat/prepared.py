@@ -113,7 +113,8 @@ class Prepared:
         self.principal, self.surface = principal, call.surface
         self._auth = dict(call.decisions[0])
         self._plan, self._route, self._direct = plan, plan.first, direct
-        self._killed, self._version = killed, directory.version
+        # The directory may have gone on while the plan was made: the first look compares with what it holds by then.
+        self._killed, self._version = killed, -1
         route = self._route
         self._health = route.entry.health
         self._facts = facts_of(call, provider=route.provider.name, model=route.name, alias=route.alias, stream=stream)
