@@ -29,7 +29,7 @@ class Site:
     """``stack`` may be stopped and paused; ``ports`` are those of the web processes."""
 
     def __init__(self, place: Path, *, lease_ttl_s: int = LEASE_TTL_S) -> None:
-        self.stack = TestStack(place / "state").start()
+        self.stack, self.lease_ttl_s = TestStack(place / "state").start(), lease_ttl_s
         port = free_port()
         self.provider_url = f"http://127.0.0.1:{port}"
         self.provider = Process(["-m", "tests.proof.provider", "--port", str(port)], dict(os.environ)).start()
