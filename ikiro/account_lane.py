@@ -18,7 +18,8 @@ from django.core.handlers.base import BaseHandler
 from django.http.response import HttpResponseBase
 
 from gateway.core import ids
-from ikiro.lanes import ClientGone, Receive, Scope, Send, plain_headers, read_body
+from gateway.surfaces.asgi import Receive, Scope, Send
+from ikiro.lanes import ClientGone, plain_headers, read_body
 from tenants.accounts.errors import AccountsBusy
 from tenants.accounts.middleware import as_trouble, error_response, gateway_error
 from tenants.context import in_accounts

@@ -14,12 +14,13 @@ from django.conf import settings  # noqa: E402 - Django must be set up first
 
 from console.lane import Bounded  # noqa: E402
 from gateway.surfaces import lifespan, problems, reach  # noqa: E402
+from gateway.surfaces.asgi import Receive, Scope, Send  # noqa: E402
 from gateway.surfaces.body_limits import body_limit  # noqa: E402
 from gateway.surfaces.fast_lane import PATH, FastLane  # noqa: E402
 from gateway.surfaces.routes import shortcut  # noqa: E402
 from gateway.surfaces.spine import dress_unrouted  # noqa: E402
 from ikiro.account_lane import AccountLane  # noqa: E402
-from ikiro.lanes import Receive, Scope, Send, SlimHandler  # noqa: E402
+from ikiro.lanes import SlimHandler  # noqa: E402
 from ikiro.stock_lane import StockLane  # noqa: E402
 
 _SLIM_PREFIXES = ("/v1/", "/healthz", "/readyz", "/metrics")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import io
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
@@ -20,12 +20,9 @@ from django.http.response import HttpResponseBase
 from django.urls import get_resolver
 
 from gateway.core.errors import PayloadTooLarge
-from gateway.surfaces import fast_lane
+from gateway.surfaces import asgi
+from gateway.surfaces.asgi import Receive, Scope, Send
 
-Scope = dict[str, Any]
-Message = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 View = Callable[..., Any]
 _WATCH_AFTER_S = 0.2
@@ -66,7 +63,7 @@ class SlimHandler:
         request = ASGIRequest(scope, io.BytesIO(body))
         request._body = body
         request.body_error = too_large  # type: ignore[attr-defined]
-        request.begun = scope.get(fast_lane.BEGUN)  # type: ignore[attr-defined]
+        request.begun = scope.get(asgi.BEGUN)  # type: ignore[attr-defined]
         watch = Watch(receive)
         try:
             await self._serve(request, send)
@@ -109,13 +106,7 @@ class SlimHandler:
     async def _stream(self, response: Any, send: Send) -> None:
         await send({"type": "http.response.start", "status": response.status_code, "headers": _headers(response)})
         # Not ``streaming_content``: its wrapper would leave our iterator unclosed when the client hangs up.
-        chunks = response._iterator
-        try:
-            async for chunk in chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        finally:
-            await chunks.aclose()
-        await send({"type": "http.response.body", "body": b""})
+        await asgi.send_chunks(response._iterator, send)
 
 
 async def read_body(receive: Receive, limit: int) -> tuple[bytes, PayloadTooLarge | None]:
@@ -177,8 +168,7 @@ class Watch:
         self._task = asyncio.create_task(self._look(), name="client-watch")
 
     async def _look(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            continue
+        await asgi.hung_up(self._receive)
         if self._serving is not None:
             self.client_gone = True
             self._serving.cancel()

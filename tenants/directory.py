@@ -97,8 +97,12 @@ class Directory:
             raise Unavailable("The key directory is not up to date here; try again shortly.", code="directory_stale")
 
     async def load(self) -> None:
-        """Bring in all that changed; concurrent callers share one load. Raises Unavailable without the database."""
-        if self._loading is None or self._loading.done():
+        """Bring in all that was committed before this call; those who call meanwhile share one load. Raises Unavailable
+        without the database."""
+        begun = self._loading
+        if begun is not None and not begun.done():
+            await asyncio.wait([begun])  # it may have read before the caller's change was committed
+        if self._loading is begun or self._loading is None:
             self._loading = background.start(self._load(), name="directory-load")
         await asyncio.shield(self._loading)
 
@@ -147,10 +151,7 @@ class Directory:
         pause = self._missed_at + _MISS_PAUSE_S - time.monotonic()
         if pause > 0:
             await asyncio.sleep(pause)
-        under_way = self._loading is not None and not self._loading.done()
         await self.load()
-        if under_way and look() is None:
-            await self.load()  # the first one may have read before the change was committed
         found = look()
         if found is None:
             self._missed_at = time.monotonic()

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +170,16 @@ class Gateway:
     def stop(self) -> None:
         for process in (self.web, self.worker, self.scheduler):
             process.stop()
+
+    @contextmanager
+    def beside(self, **overrides: str) -> Iterator[Gateway]:
+        """Another web process before the same stores and organizations, set differently."""
+        other = Gateway(self.env, **overrides)
+        other.acme = replace(self.acme, base_url=other.base_url)
+        other.globex = replace(self.globex, base_url=other.base_url)
+        other.web.start()
+        try:
+            other.wait_ready()
+            yield other
+        finally:
+            other.web.stop()

@@ -6,9 +6,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 
 from gateway.core.endpoint import Call, Endpoint
-from gateway.governance.access import rules as access
-from gateway.platform.flags import gate as flags
-from gateway.surfaces import credentials, reach
+from gateway.surfaces import credentials, reach, spine
 from tenants.authentication import authenticate
 from tenants.types import Principal
 
@@ -19,10 +17,7 @@ async def require(request: HttpRequest, call: Call, endpoint: Endpoint) -> Princ
     nobody can know."""
     principal = await authenticate(credentials.token(request))
     reach.require(request, call, principal, endpoint)
-    if endpoint.scope is not None:
-        access.require_scope(principal, endpoint.scope)
-    if endpoint.flag is not None:
-        flags.require(principal.organization, endpoint.flag)
+    spine.require(principal, endpoint)
     return principal
 
 

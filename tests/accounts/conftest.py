@@ -10,7 +10,6 @@ import pytest
 from tests.accounts.support import Accounts
 from tests.factories.organizations import committed_database
 from tests.harness import Gateway
-from tests.plugin import STACK
 
 __all__ = ["committed_database"]
 
@@ -24,17 +23,15 @@ def accounts(gateway: Gateway) -> Iterator[Accounts]:
 @pytest.fixture(scope="session")
 def strict(gateway: Gateway) -> Iterator[Accounts]:
     """Behind one proxy, so that a test chooses its addresses by ``X-Forwarded-For``."""
-    product = Gateway(
-        STACK.env,
-        DJANGO_SETTINGS_MODULE="ikiro.settings.local",
-        IKIRO_TRUSTED_PROXIES="1",
-        IKIRO_SIGN_IN_PER_ADDRESS="6",
-        IKIRO_LOCKOUT_AFTER="3",
-        IKIRO_LOCKOUT_S="4",
-        IKIRO_MAIL_CODE_S="1",
-    )
-    product.web.start()
-    product.wait_ready()
-    with Accounts(product.base_url, Path(product.env["IKIRO_MAIL_DIR"])) as running:
+    with (
+        gateway.beside(
+            DJANGO_SETTINGS_MODULE="ikiro.settings.local",
+            IKIRO_TRUSTED_PROXIES="1",
+            IKIRO_SIGN_IN_PER_ADDRESS="6",
+            IKIRO_LOCKOUT_AFTER="3",
+            IKIRO_LOCKOUT_S="4",
+            IKIRO_MAIL_CODE_S="1",
+        ) as product,
+        Accounts(product.base_url, Path(product.env["IKIRO_MAIL_DIR"])) as running,
+    ):
         yield running
-    product.web.stop()

@@ -150,6 +150,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
+        self._parser = None  # it knows this object as this knows it
         exchange = self.exchange
         if exchange is None:
             return

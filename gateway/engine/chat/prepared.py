@@ -10,9 +10,9 @@ out to be anything but plain goes on as a usual one, from where it is (``Begun``
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -26,7 +26,7 @@ from gateway.engine.chat.metering import Meter
 from gateway.engine.chat.settlements import facts_of
 from gateway.engine.routing import Leg, Plan, tiers
 from gateway.platform.admission import gate, prepared, rules, verdicts
-from gateway.platform.admission.limits import window_left
+from gateway.platform.admission.limits import Applied, window_left
 from gateway.platform.admission.prepared import Opened, PreparedAdmission, PreparedSettlement
 from gateway.platform.admission.types import Admission, Lease, LeaseDraft
 from gateway.platform.providers import own_prices, prices
@@ -35,6 +35,7 @@ from gateway.platform.providers.entries import Failed
 from gateway.platform.providers.types import Direct, Forwarded, Shape, TokenUsage
 from gateway.platform.telemetry.metrics import metrics
 from tenants.directory import directory
+from tenants.killswitch import Kill
 from tenants.rules import Disconnect
 from tenants.types import ApiKey, Principal
 
@@ -48,7 +49,8 @@ class Begun:
 
 
 class Flight(msgspec.Struct):
-    """One such call under way. Moments are monotonic seconds; ``opened`` is there once it was admitted."""
+    """One such call under way. Moments are monotonic seconds; ``opened`` is there once it was admitted. Its lease is
+    ``held`` by the call until it is settled or a meter takes over."""
 
     number: int
     request: bytes
@@ -58,6 +60,7 @@ class Flight(msgspec.Struct):
     tokens: int
     opened: Opened | None = None
     admitted: float = 0.0
+    held: bool = False
 
     @property
     def request_id(self) -> UUID:
@@ -88,7 +91,7 @@ async def prepare(call: Call, model: str, *, stream: bool) -> Prepared | None:
         or response_cache.slot(call, plan, b"", stream=stream, shape=Shape.CHAT, cache_control=None) is not None
     ):
         return None
-    return Prepared(call, plan, direct, killed, stream=stream)
+    return Prepared(call, plan, direct, whole, killed=killed, stream=stream)
 
 
 def _plain(principal: Principal) -> bool:
@@ -107,7 +110,9 @@ def _plain(principal: Principal) -> bool:
 class Prepared:
     """One caller's plain calls to one target."""
 
-    def __init__(self, call: Call, plan: Plan, direct: Direct, killed: Any, *, stream: bool) -> None:
+    def __init__(
+        self, call: Call, plan: Plan, direct: Direct, whole: Applied, *, killed: Mapping[str, Kill], stream: bool
+    ) -> None:
         self.stream = stream
         principal: Principal = call.principal
         self.principal, self.surface = principal, call.surface
@@ -120,7 +125,7 @@ class Prepared:
         self._facts = facts_of(call, provider=route.provider.name, model=route.name, alias=route.alias, stream=stream)
         self._rates = prices.rates(route.entry.price_as, route.model, own_prices.of(principal.organization, route.name))
         draft = LeaseDraft(facts=Meter(call, plan, 0, self._facts).lease_facts())
-        self.admission = PreparedAdmission(gate.request_of(call, rules.of(principal), draft))
+        self._admission = PreparedAdmission(gate.request_of(call, whole, draft))
         self._settlements: dict[tuple[bytes, int], PreparedSettlement] = {}
         self._answers = metrics.answers(route.provider.name)
         self._uses, self._used_at = 0, 0.0
@@ -156,6 +161,14 @@ class Prepared:
             return None
         return key, clock.now() - timedelta(seconds=time.monotonic() - self._used_at), uses
 
+    async def admit(self, flight: Flight) -> bool:
+        """Whether the call is let in, with a lease; anything but a plain yes leaves nothing behind."""
+        flight.opened = await self._admission.admit(
+            gate.store(), flight.number, flight.request, flight.estimate, flight.tokens
+        )
+        flight.admitted, flight.held = time.monotonic(), flight.opened is not None
+        return flight.held
+
     async def ask(self, flight: Flight, body: bytes) -> tuple[bytes, TokenUsage | None]:
         """The model's answer and its usage. Raises GatewayError."""
         self._route.mark()
@@ -170,8 +183,18 @@ class Prepared:
         self._health.worked(round((time.monotonic() - flight.admitted) * 1000))
         return forwarded
 
-    def settlement(self, flight: Flight, opened: Opened, usage: TokenUsage) -> bytes:
-        """The command that settles an answered call; counts it where it is watched."""
+    async def settle(self, flight: Flight, size: int, usage: TokenUsage | None) -> None:
+        """Settle an answer of so many bytes. Where its provider counted nobody waits for it."""
+        if usage is None:
+            meter = self.ended(flight, "ok")
+            meter.seen_bytes, meter.ended = size, "ok"
+            await meter.settle()
+        else:
+            flight.held = False
+            gate.post_settlement(self._settlement(flight, _opened(flight), usage))
+
+    def _settlement(self, flight: Flight, opened: Opened, usage: TokenUsage) -> bytes:
+        """The command that settles an answered call, which is counted where it is watched."""
         now = time.monotonic()
         spent_ms = round((now - flight.began) * 1000)
         cost = prices.priced(self._rates, usage)
@@ -181,7 +204,7 @@ class Prepared:
         found = self._settlements.get((reply[3], opened.nearest)) or self._settle(opened)
         answered_ms = (now - flight.began) * 1000
         admitted_ms = (flight.admitted - flight.began) * 1000
-        values = self.admission.numbers(reply)
+        values = self._admission.numbers(reply)
         values.update({
             b"request": flight.request, b"month": reply[3], b"day": reply[4],
             b"prompt": usage.prompt_tokens, b"completion": usage.completion_tokens, b"cached": usage.cached_tokens,
@@ -196,13 +219,13 @@ class Prepared:
         marks = Marks()
         call = self._call(UUID(int=0), time.monotonic())
         now = verdicts.moment(opened.reply[2])
-        call.decided("limits", "ok", **verdicts.facts_of(self.admission.marked(marks, opened.nearest), now))
+        call.decided("limits", "ok", **verdicts.facts_of(self._admission.marked(marks, opened.nearest), now))
         meter = Meter(call, self._plan, 0, self._facts)
         meter.legs.append(Leg(self._route, [Attempt(1, "ok", None, 0, 0)]))
         meter.usage = TokenUsage(marks.whole("prompt"), marks.whole("completion"), marks.whole("cached"))
         meter.ended = "ok"
         meter.routed("ok")
-        lease = prepared.marked_lease(self.admission.lease(UUID(int=0), opened.reply, 0, 0), marks)
+        lease = prepared.marked_lease(self._admission.lease(UUID(int=0), opened.reply, 0, 0), marks)
         made = replace(meter.settlement(lease, ()), latency_ms=marks.whole("latency"), ttft_ms=marks.whole("first"))
         if self._rates is not None:
             cost, markup = marks.whole("cost"), marks.whole("markup")
@@ -215,14 +238,16 @@ class Prepared:
         found = self._settlements[opened.reply[3], opened.nearest] = PreparedSettlement(lease, made, marks)
         return found
 
-    def lease(self, flight: Flight, opened: Opened) -> Lease:
-        """The lease of a call under way."""
-        return self.admission.lease(flight.request_id, opened.reply, flight.estimate, flight.tokens)
+    def lease(self, flight: Flight) -> Lease:
+        """The lease of an admitted call."""
+        return self._admission.lease(flight.request_id, _opened(flight).reply, flight.estimate, flight.tokens)
 
-    def meter(self, flight: Flight, opened: Opened) -> Meter:
-        """A call that was admitted, as a usual one."""
-        call = self._call(flight.request_id, flight.began)
-        states, lease = self.admission.states(opened.reply), self.lease(flight, opened)
+    def meter(self, flight: Flight) -> Meter:
+        """An admitted call as a usual one: from here on its lease is the meter's."""
+        call, opened = self._call(flight.request_id, flight.began), _opened(flight)
+        states, lease = self._admission.states(opened.reply), self.lease(flight)
+        gate.keep(lease)
+        flight.held = False
         call.admission = Admission(states, lease, verdicts.facts_of(states, verdicts.moment(opened.reply[2])))
         gate.note_admitted(call, call.admission)
         meter = Meter(call, self._plan, flight.prompt_bytes, self._facts)
@@ -230,9 +255,9 @@ class Prepared:
         meter.lease = lease
         return meter
 
-    def ended(self, flight: Flight, opened: Opened, code: str) -> Meter:
+    def ended(self, flight: Flight, code: str) -> Meter:
         """Likewise, with its one attempt made, which ended (``ok``: began to answer) now, with ``code``."""
-        meter = self.meter(flight, opened)
+        meter = self.meter(flight)
         spent = round((time.monotonic() - flight.admitted) * 1000)
         meter.legs.append(Leg(self._route, [Attempt(1, code, None, spent, 0)]))
         if code == "ok":
@@ -244,6 +269,11 @@ class Prepared:
         call = Call(request_id, self.surface, principal=self.principal, began=began)
         call.decisions.append(dict(self._auth))
         return call
+
+
+def _opened(flight: Flight) -> Opened:
+    assert flight.opened is not None  # noqa: S101 - nothing is asked, settled or handed on before it was admitted
+    return flight.opened
 
 
 def _stands_s(principal: Principal) -> float:

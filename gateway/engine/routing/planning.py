@@ -46,7 +46,8 @@ async def plan(
     narrows ``auto``. Raises ModelNotFound, ModelNotAllowed, Forbidden (``policy_refused``, ``provider_disabled``) or
     Unavailable, for the first target where none is left, and ProviderCooling where all that are left are paused.
     """
-    found, policy = await registry.configuration(organization), await policies.of(organization)
+    look = registry.configuration(organization) if name in tiers.NAMES else registry.configured_for(organization, name)
+    found, policy = await look, await policies.of(organization)
     wanted = _wanted(found, name, request_id, needs)
     kept: list[Route] = []
     left_out: list[LeftOut] = []

@@ -8,14 +8,14 @@ about limits is written here, once, for every surface.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError, Unavailable
-from gateway.platform.admission import bounded, payers, rules, services
+from gateway.platform.admission import bounded, payers, prepared, rules, services
 from gateway.platform.admission.limits import Applied, Kind, Level, Limit, LimitState, applied, rate_alone, tightest
 from gateway.platform.admission.process import close as _close_store
 from gateway.platform.admission.process import store
@@ -35,8 +35,9 @@ from tenants.types import Principal
 
 __all__ = [
     "ACCOUNT_RATE", "admit_account", "admit_rate", "admit_stranger", "background_loops", "budget_left", "close",
-    "count_memory_operations", "last_failed_call", "limits_view", "lookup", "note_admitted", "note_failed_call",
-    "note_reads", "note_refusal", "open_lease", "preview", "read_epoch", "request_of", "settle", "show_limits", "store",
+    "count_memory_operations", "keep", "keep_also", "last_failed_call", "limits_view", "lookup", "note_admitted",
+    "note_failed_call", "note_reads", "note_refusal", "open_lease", "post_settlement", "preview", "read_epoch",
+    "request_of", "settle", "show_limits", "store",
 ]  # fmt: skip
 
 # Of one person for what calls no model: their own affairs, and looking at their organizations. A page of the console
@@ -72,6 +73,22 @@ async def settle(lease: Lease, settlement: Settlement, earlier: Sequence[Settlem
     and while the store is away (then it is journaled)."""
     await services.settle(store(), lease, settlement, earlier=earlier)
     bounded.settled(lease, settlement.charged_micros + sum(attempt.charged_micros for attempt in earlier))
+
+
+def post_settlement(command: bytes) -> None:
+    """``settle`` with a command of ``prepared``, for a caller who does not wait: it is on its way before the answer is,
+    until the store has it the lease stands for it, and what does not arrive is written down."""
+    prepared.post(store(), command)
+
+
+def keep(lease: Lease) -> None:
+    """Keep a lease open, which was not opened here, until it is settled."""
+    services.keeper().hold(lease)
+
+
+def keep_also(source: Callable[[], Iterable[Lease]]) -> None:
+    """Keep open whatever ``source`` says is: for calls so short that telling of each costs more than asking."""
+    services.keeper().also(source)
 
 
 async def budget_left(call: Call, *, subject_id: str | None) -> int | None:

@@ -14,6 +14,7 @@ import secrets
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -86,6 +87,15 @@ class Journal:
         """``append`` where nobody is left to wait for it."""
         written = self.append(line)
         del written
+
+    def rescue(self, sent: asyncio.Future[Any], line: Call) -> None:
+        """Write a call that was sent down should it not arrive, where nobody is left to wait for it."""
+
+        def look(done: asyncio.Future[Any]) -> None:
+            if done.cancelled() or done.exception() is not None:
+                self.post(line)
+
+        sent.add_done_callback(look)
 
     def flush(self) -> None:
         """Write what waits. Keeps it, and says so, when the disk refuses."""

@@ -7,6 +7,7 @@ not a plain yes of the store goes the usual way.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ import hiredis
 import msgspec
 
 from gateway.core.template import Marks
-from gateway.core.valkey import Script, Valkey
+from gateway.core.valkey import CommandFailed, Script, StoreUnavailable, Valkey
 from gateway.core.valkey.packing import Argument, pack
 from gateway.platform.admission import leases, verdicts
 from gateway.platform.admission.allowances import allowances
@@ -25,7 +26,7 @@ from gateway.platform.admission.keys import of_org
 from gateway.platform.admission.limits import Applied, Kind, LimitState, states
 from gateway.platform.admission.scripts import ADMIT, SETTLE
 from gateway.platform.admission.services.admit import arguments, give_back, lease_of
-from gateway.platform.admission.services.settle import call_of
+from gateway.platform.admission.services.settle import call_of, resend
 from gateway.platform.admission.types import AdmissionRequest, Lease, LeaseDraft, Settlement
 
 _REQUEST = "f0f0f0f0-f0f0-7f0f-8f0f-f0f0f0f0f0f0"
@@ -60,11 +61,31 @@ class PreparedAdmission:
         self._rates = [at for at, limit in enumerate(self._limits) if limit.kind == Kind.REQUESTS]
         self._ttl_s = leases.lease_ttl_s()
         self._seen = False
+        self._holes = [
+            tuple(f"{name}_{at}".encode() for name in ("left", "reset", "used", "held"))
+            for at in range(len(self._limits))
+        ]
         marks = Marks()
         estimate, tokens = _sized(marks, "estimate"), _sized(marks, "tokens")
         sample = self._with(UUID(marks.text("request", _REQUEST)), estimate, tokens)
         told = arguments("admit", sample, self._ttl_s)
         self._command = marks.template(_packed(ADMIT, of_org(request.org_id).base, told))
+
+    async def admit(self, store: Valkey, number: int, request: bytes, estimate: int, tokens: int) -> Opened | None:
+        """Let one call in, and hold ``estimate`` micro-dollars and ``tokens`` for it; ``number`` is its request id,
+        ``request`` that as text. None for anything but a plain yes; then nothing is held."""
+        try:
+            reply = await store.submit_packed(self.command(request, estimate, tokens))
+        except asyncio.CancelledError:
+            self._give_back(store, number)
+            raise
+        except StoreUnavailable as error:
+            if error.maybe_applied:
+                self._give_back(store, number)
+            return None
+        except CommandFailed:
+            return None
+        return self.opened(reply)
 
     def command(self, request: bytes, estimate: int, tokens: int) -> bytes:
         """The command that asks the store to admit one call. ``request`` is its id as text."""
@@ -87,9 +108,9 @@ class PreparedAdmission:
                 nearest, place = at, here
         return Opened(reply, nearest, self._limits[nearest].limit or 0, reply[place + 1], reply[place + 2])
 
-    def give_back(self, store: Valkey, request_id: UUID) -> None:
+    def _give_back(self, store: Valkey, number: int) -> None:
         """Undo what the store may have done for a call that nobody waits for."""
-        give_back(store, self._with(request_id, 0, 0), self._ttl_s, None)
+        give_back(store, self._with(UUID(int=number), 0, 0), self._ttl_s, None)
 
     def lease(self, request_id: UUID, reply: list[Any], estimate: int, tokens: int) -> Lease:
         """The lease that was opened, as everybody else knows it."""
@@ -103,7 +124,7 @@ class PreparedAdmission:
     def numbers(self, reply: list[Any]) -> dict[bytes, object]:
         """What fills the holes of ``marked``."""
         found: dict[bytes, object] = {}
-        for at, (left, reset, used, held) in enumerate(_HOLES[: len(self._limits)]):
+        for at, (left, reset, used, held) in enumerate(self._holes):
             place = _FIRST + at * _EACH
             found[left], found[reset] = reply[place + 1], reply[place + 2] / 1000
             found[used], found[held] = reply[place + 4], reply[place + 5]
@@ -126,10 +147,6 @@ class PreparedAdmission:
         return replace(
             self._request, request_id=request_id, lease=replace(draft, estimate_micros=estimate, tokens=tokens)
         )
-
-
-MOST_LIMITS = 16
-_HOLES = [tuple(f"{name}_{at}".encode() for name in ("left", "reset", "used", "held")) for at in range(MOST_LIMITS)]
 
 
 class PreparedSettlement:
@@ -162,6 +179,18 @@ def marked_lease(lease: Lease, marks: Marks) -> Lease:
         month=marks.text("month", _MONTH),
         day=marks.text("day", _DAY),
     )
+
+
+def post(store: Valkey, command: bytes) -> None:
+    """Send a settlement whose reply nobody waits for; what does not arrive is sent again or written down."""
+
+    def lost(error: BaseException) -> None:
+        resend(store, call_in(command), error)
+
+    try:
+        store.post_packed(command, lost)
+    except StoreUnavailable as error:
+        lost(error)
 
 
 def call_in(command: bytes) -> Call:

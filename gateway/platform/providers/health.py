@@ -90,14 +90,14 @@ class Health:
         except GatewayError as error:
             self.note(model, error)
             raise
-        self._worked(round((time.monotonic() - began) * 1000))
+        self.worked(round((time.monotonic() - began) * 1000))
         return opened
 
     def note(self, model: str, error: GatewayError) -> None:
         """Remember a failure, also one in the middle of an answer. What is wrong with the request counts as an
         answer."""
         if not failed(error):
-            self._worked(None)
+            self.worked(None)
             return
         now = time.monotonic()
         self._seen.append((now, False, 0))
@@ -115,10 +115,6 @@ class Health:
     def steady(self, model: str) -> bool:
         """Whether nothing at all speaks against calling it for this model."""
         return self._state is Breaker.CLOSED and model not in self._cooling
-
-    def worked(self, ms: int) -> None:
-        """Remember an answer, ``ms`` after it was asked for."""
-        self._worked(ms)
 
     def cooling(self, model: str) -> float:
         """Seconds for which the provider asked not to be called for this model; 0.0 when it may be."""
@@ -154,7 +150,8 @@ class Health:
             last_error_at=self._last_error_at,
         )
 
-    def _worked(self, ms: int | None) -> None:
+    def worked(self, ms: int | None) -> None:
+        """Remember an answer, whose first piece came ``ms`` after it was asked for."""
         if self._state is not Breaker.CLOSED:
             self._pause = PAUSE_S
             self._seen.clear()  # what opened it is over, and must not open it again at the next stumble

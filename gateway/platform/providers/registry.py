@@ -26,6 +26,7 @@ from gateway.platform.providers.sandbox import Sandbox
 from gateway.platform.providers.sandbox.model import MODEL as SANDBOX_MODEL
 from gateway.platform.providers.stored import DEFAULT_URLS, Kind, RouteSpec
 from gateway.platform.providers.wire import timeouts_of
+from tenants.directory import directory
 from tenants.types import Organization, OrgRef
 
 SANDBOX = f"ikiro/{SANDBOX_MODEL}"
@@ -85,6 +86,10 @@ class Configuration:
         """What an alias stands for; None for any other name."""
         return None if "/" in name else self.aliases.get(name)
 
+    def knows(self, name: str) -> bool:
+        """Whether the name is an alias, or a provider's."""
+        return name in self.aliases or (name.partition("/")[0] if "/" in name else _BARE) in self.entries
+
     def _known(self) -> Iterable[str]:
         yield SANDBOX
         yield from sorted(self.aliases)
@@ -92,6 +97,21 @@ class Configuration:
 
 
 _merged: dict[UUID, tuple[snapshots.Snapshot, Registry, Configuration]] = {}
+
+
+async def configured_for(organization: Organization, name: str) -> Configuration:
+    """As ``configuration``, but a name that is not known here is looked for in the database once before it is refused:
+    another worker may have been given it a moment ago."""
+    found = await configuration(organization)
+    if found.knows(name):
+        return found
+    newer = await directory.find(lambda: _newer(organization))
+    return found if newer is None else await configuration(newer)
+
+
+def _newer(organization: Organization) -> Organization | None:
+    known = directory.organization(organization.ref.id)
+    return known if known is not None and known.version > organization.version else None
 
 
 async def configuration(organization: Organization) -> Configuration:
@@ -113,7 +133,7 @@ async def route(organization: Organization, name: str) -> Route:
 
     Raises ModelNotFound, Forbidden for a disabled provider, Unavailable when the configuration cannot be read.
     """
-    found = await configuration(organization)
+    found = await configured_for(organization, name)
     spec = found.spec(name)
     led = found.led(spec.targets[0].model if spec else name, alias=name if spec else None, asked=name)
     led.entry.check()

@@ -8,6 +8,6 @@ lane: before its admission as if it had never been here, after it as the call th
 
 from __future__ import annotations
 
-from gateway.surfaces.fast_lane.lane import BEGUN, PATH, FastLane
+from gateway.surfaces.fast_lane.lane import PATH, FastLane
 
-__all__ = ["BEGUN", "PATH", "FastLane"]
+__all__ = ["PATH", "FastLane"]

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from gateway.surfaces.asgi import Message, Receive, Scope
 
-Scope = dict[str, Any]
-Message = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 SCHEME = b"Bearer "
 # A key; people's tokens and capability tokens go the usual way.
 _KEY = SCHEME + b"ik_"
@@ -19,11 +14,10 @@ _PLAIN = frozenset({
 })  # fmt: skip
 # What the official clients say of themselves.
 _OF_CLIENTS = b"x-stainless-"
-_MOST_BYTES = 1024 * 1024
 
 
-def credential(scope: Scope) -> bytes | None:
-    """The ``Authorization`` of a plain request; None for any other."""
+def credential(scope: Scope, most_bytes: int) -> bytes | None:
+    """The ``Authorization`` of a plain request of at most so many bytes; None for any other."""
     if scope["method"] != "POST" or scope["query_string"]:
         return None
     found, length = None, b""
@@ -39,7 +33,7 @@ def credential(scope: Scope) -> bytes | None:
                 return None
         elif name not in _PLAIN and not name.startswith(_OF_CLIENTS):
             return None
-    return found if length.isdigit() and int(length) <= _MOST_BYTES else None
+    return found if length.isdigit() and int(length) <= most_bytes else None
 
 
 async def rest(message: Message, receive: Receive) -> bytes | None:

@@ -5,32 +5,30 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
 
 from gateway.core import background, ids
 from gateway.core.endpoint import Call, declared
 from gateway.core.errors import GatewayError
-from gateway.engine.chat.prepared import Begun
-from gateway.platform.admission import gate, leases
+from gateway.engine.chat.prepared import Begun, Flight, Prepared
+from gateway.platform.admission import gate
 from gateway.platform.admission.types import Lease
 from gateway.platform.providers.entries import Failed
 from gateway.platform.telemetry import tracing
 from gateway.surfaces import signals
+from gateway.surfaces.asgi import BEGUN, Receive, Scope, Send
+from gateway.surfaces.body_limits import body_limit
 from gateway.surfaces.fast_lane import answering, asked
 from gateway.surfaces.fast_lane.answering import Served
 from gateway.surfaces.fast_lane.known import Known, name_of
 from gateway.surfaces.openai import envelope
 from gateway.surfaces.openai.completions import completions
 
-if TYPE_CHECKING:
-    from gateway.surfaces.fast_lane.asked import Receive, Scope, Send
-
 PATH = "/v1/chat/completions"
-# Where the usual lane finds the ``Call`` of a request that was let in here.
-BEGUN = "ikiro.begun"
+_MOST_BYTES = 1024 * 1024
 # A client is looked after once its call has taken so long: most are over by then, and a task for each would cost them
 # more than their parsing does.
 _WATCH_AFTER_S = 0.2
+_DONE = object()
 
 
 class FastLane:
@@ -42,12 +40,13 @@ class FastLane:
         self._usual = usual
         self._known = Known(endpoint)
         self._counters = signals.operation(endpoint.surface or "v1", completions)
+        self._most_bytes = min(_MOST_BYTES, body_limit(PATH))
         self._under_way: dict[int, Served] = {}
         self._timer: asyncio.TimerHandle | None = None
-        leases.keeper().also(self._leases)
+        gate.keep_also(self._leases)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        credential = asked.credential(scope)
+        credential = asked.credential(scope, self._most_bytes)
         if credential is None or tracing.recording():
             await self._usual(scope, receive, send)
             return
@@ -56,27 +55,29 @@ class FastLane:
         body = message.get("body") if not message.get("more_body") else await asked.rest(message, receive)
         if body is None:
             return  # the client hung up
-        served = await self._plain(credential, body, began)
-        if served is None:
+        found = await self._plain(credential, body, began)
+        if found is None:
             await self._usual(scope, asked.again(body, receive), send)
             return
-        served.receive, served.send, served.task = receive, send, asyncio.current_task(loop)
+        prepared, flight = found
+        served = Served(flight, prepared, self._counters, receive, send, asyncio.current_task(loop))
+        self._under_way[flight.number] = served
+        if self._timer is None:
+            self._timer = loop.call_later(_WATCH_AFTER_S, self._look_after)
         try:
             begun = await self._serve(served, body)
+            if begun is not _DONE:
+                self._let_go(served)
+                scope[BEGUN] = begun
+                await self._usual(scope, asked.again(body, receive), send)
         except asyncio.CancelledError:
             if not served.gone:
                 raise  # the server ends this request, not its client
-            return
         finally:
-            del self._under_way[served.flight.number]
-            if served.look is not None:
-                served.look.cancel()
-        if begun is not answering.DONE:
-            scope[BEGUN] = begun
-            await self._usual(scope, asked.again(body, receive), send)
+            self._let_go(served)
 
-    async def _plain(self, credential: bytes, body: bytes, began: float) -> Served | None:
-        """The request as a plain one, under way from now on; None for the usual lane, which also says what is wrong."""
+    async def _plain(self, credential: bytes, body: bytes, began: float) -> tuple[Prepared, Flight] | None:
+        """The request as a plain one; None for the usual lane, which also says what is wrong."""
         try:
             read = envelope.read(body)
             if read.has_ours or b'"n"' in body:
@@ -87,44 +88,42 @@ class FastLane:
             return None
         if prepared is None:
             return None
-        number = ids.number7()
-        flight = prepared.flight(number, began, len(body), read.max_completion_tokens or read.max_tokens)
-        served = self._under_way[number] = Served(flight, prepared, self._counters)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._look_after)
-        return served
+        limit = read.max_completion_tokens or read.max_tokens
+        return prepared, prepared.flight(ids.number7(), began, len(body), limit)
 
     async def _serve(self, served: Served, body: bytes) -> Call | object | None:
-        """Answer the request: ``DONE``. Else nothing was sent, and the usual lane goes on from the call that it is, or
+        """Answer the request: ``_DONE``. Else nothing was sent, and the usual lane goes on from the call that it is, or
         from the beginning (None)."""
-        prepared, flight, store = served.prepared, served.flight, gate.store()
-        opened = await answering.admitted(store, prepared, flight)
-        if opened is None:
+        prepared, flight = served.prepared, served.flight
+        if not await prepared.admit(flight):
             return None
-        flight.admitted, flight.opened = time.monotonic(), opened
         try:
             if prepared.stream:
                 streamed = await prepared.open(flight, body)
             else:
                 data, usage = await prepared.ask(flight, body)
         except Exception as error:  # noqa: BLE001 - whatever failed is answered, and tried again, in the usual lane
-            meter = prepared.meter(flight, opened)
-            answering.hand_over(served, meter)
+            meter = prepared.meter(flight)
             meter.call.begun = Begun(meter, Failed(error, flight.admitted))
             return meter.call
         except asyncio.CancelledError:
-            await prepared.ended(flight, opened, "client_closed").settle()
+            await prepared.ended(flight, "client_closed").settle()
             raise
         if prepared.stream:
-            await answering.stream(served, opened, streamed)
+            await answering.stream(served, streamed)
         else:
-            await answering.whole(store, served, opened, data, usage)
-        return answering.DONE
+            await answering.whole(served, data, usage)
+        return _DONE
+
+    def _let_go(self, served: Served) -> None:
+        """This lane is no longer concerned with the request."""
+        self._under_way.pop(served.flight.number, None)
+        if served.look is not None:
+            served.look.cancel()
 
     def _leases(self) -> Iterable[Lease]:
-        for served in list(self._under_way.values()):
-            if served.flight.opened is not None:
-                yield served.prepared.lease(served.flight, served.flight.opened)
+        """Those of calls under way that no meter has taken over."""
+        return [one.prepared.lease(one.flight) for one in self._under_way.values() if one.flight.held]
 
     def _look_after(self) -> None:
         """Begin to watch the clients of what has taken a while, and look again as long as there is anything."""

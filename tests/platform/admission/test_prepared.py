@@ -7,6 +7,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import hiredis
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,11 +111,14 @@ def test_opened__anything_but_yes__is_none() -> None:
         assert prepared.opened([code, 1, *_reply([5, 5, 5, 5])[2:]]) is None
 
 
-def test_marked__numbers__are_those_of_the_reply() -> None:
-    prepared, marks = PreparedAdmission(_request(ORGS[0])), Marks()
+@pytest.mark.parametrize("more", [0, 40])
+def test_marked__numbers__are_those_of_the_reply(more: int) -> None:
+    rules = [Limit(f"rule_{at}", Level.ORGANIZATION, Kind.TOKENS, 9000 + at, 60) for at in range(more)]
+    request = replace(_request(ORGS[0]), applied=applied([*LIMITS, *rules], ["o", "kkey"]))
+    prepared, marks = PreparedAdmission(request), Marks()
     states = prepared.marked(marks, 1)
     assert min(state.left for state in states if state.limit.kind == Kind.REQUESTS) == states[1].left
-    reply = _reply([9, 8, 7, 6])
+    reply = _reply([9, 8, 7, 6, *range(more)])
     template = marks.template(entries.encode([state.facts() for state in states]))
     assert template.fill(prepared.numbers(reply)) == entries.encode([state.facts() for state in prepared.states(reply)])
 

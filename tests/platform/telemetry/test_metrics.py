@@ -77,6 +77,17 @@ def test_families__of_planted_counts__add_up_and_travel() -> None:
     assert "ikiro_time_to_first_token_seconds_count" not in found
 
 
+def test_answers__of_each_provider__count_what_a_settlement_and_its_attempt_count() -> None:
+    together, apart = Metrics(), Metrics()
+    for number, provider in enumerate(("openai", "openai", "somebody")):
+        numbers = {"prompt_tokens": 5 + number, "completion_tokens": 7, "cached_tokens": number, "charged_micros": 11}
+        together.settled(provider, SimpleNamespace(**numbers, latency_ms=40 * number, ttft_ms=40 * number))
+        together.attempted(provider, "ok")
+        apart.answers(provider).add(5 + number, 7, number, 11, 0.04 * number)
+    told = [[family.plain() for family in one.families()] for one in (together, apart)]
+    assert json.dumps(told[0]) == json.dumps(told[1])
+
+
 def test_scrape__after_calls__counts_them_and_shows_what_is_held(observed: Observed) -> None:
     before = scraped(observed)
     body = {"model": "openai/fake:normal", "messages": [{"role": "user", "content": "hello"}]}

@@ -70,6 +70,7 @@ FAILED = {
     "no-messages": plain() | {"messages": []},
     "half-a-persona": plain(persona_id="brand-default"),
     "limit-too-low": plain(max_tokens=0),
+    "larger-than-the-route-takes": plain() | {"messages": [{"role": "user", "content": "word " * 61_000}]},
 }
 ODD: dict[str, dict[str, Any]] = {
     "no-json": {"content": b"{"},

@@ -103,6 +103,30 @@ def test_key_made_elsewhere__asked_for_before_the_announcement__is_found(acme: O
     jobs.announce_directory()
 
 
+def test_load__while_an_older_one_is_still_reading__sees_what_was_committed_before_it(
+    acme: OrgRef, monkeypatch
+) -> None:
+    worker, read, slow = directory.Directory(), selectors.directory_since, threading.Event()
+
+    def reads_then_waits(version: int):
+        found = read(version)
+        if not slow.is_set():  # the first read only: it has its answer, and is slow to bring it
+            slow.set()
+            time.sleep(1)
+        return found
+
+    async def run() -> None:
+        monkeypatch.setattr(selectors, "directory_since", reads_then_waits)
+        following = asyncio.create_task(worker.load())
+        await until(slow.is_set)
+        made = await asyncio.to_thread(make, acme)
+        loads = await asyncio.gather(worker.load(), worker.load(), return_exceptions=True)
+        assert (loads, following.done(), worker.loads) == ([None, None], True, 2)
+        assert worker.key(made.key.public) is not None
+
+    asyncio.run(run())
+
+
 def test_changes__many_at_once_with_slow_commits__none_is_ever_skipped(acme: OrgRef, globex: OrgRef) -> None:
     """A reader that follows "everything above N" must not pass over a version that commits late."""
     seen: dict[str, ApiKey] = {}

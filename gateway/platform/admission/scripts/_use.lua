@@ -29,3 +29,32 @@ local function each_counter(base, org, holders, month, day, change)
     end
   end
 end
+
+-- How calls of a month, or money of a window, stand under a limit (see admit): what was used, what is held, and whether
+-- ``more`` fits on top. What workers have in hand counts as held, but only up to a tenth of what is left without it: the
+-- last of a limit goes to whoever asks here.
+local function sum(base, org, limit, windows, used_field, held_field, lent_field, more)
+  local n = redis.call('HMGET', use_key(base, org, limit[2], windows[limit[5]]),
+    used_field, 'seed_' .. used_field, held_field, lent_field)
+  local used, held = tonumber(n[1] or 0) + tonumber(n[2] or 0), tonumber(n[3] or 0)
+  local s = { 0, 0, 0, 0, used, held }
+  if limit[4] >= 0 then
+    local left = math.max(0, limit[4] - used - held)
+    local lent = math.min(tonumber(n[4] or 0), math.floor(left / 10))
+    s[1] = used + held + lent + more > limit[4] and 1 or 0
+    s[2], s[6] = left - lent, held + lent
+  end
+  return s
+end
+
+-- Whether what was spent is not known. 'ready|seeded' in ms: when this shard's counters can be believed, and when they
+-- were last put back. Without it the store was emptied.
+local function doubts(base, now_ms)
+  local mark
+  return function(since_ms)
+    if mark == nil then mark = redis.call('GET', base .. 'seeded') end
+    local ready, seeded = tostring(mark):match('^(%d+)|(%d+)$')
+    -- What a token spent is in no roll-up: one from before the loss cannot be believed any more.
+    return not ready or now_ms < tonumber(ready) or (since_ms and since_ms < tonumber(seeded))
+  end
+end

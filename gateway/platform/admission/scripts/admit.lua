@@ -66,26 +66,9 @@ function look.concurrency(limit)
   return s
 end
 
--- Calls of a month, or money of a window: what was used, what is held, and whether ``more`` fits on top. What workers
--- have in hand counts as held, but only up to a tenth of what is left without it: the last of a limit goes to whoever
--- asks here.
-local function sum(limit, used_field, held_field, lent_field, more)
-  local n = redis.call('HMGET', use_key(base, org, limit[2], windows[limit[5]]),
-    used_field, 'seed_' .. used_field, held_field, lent_field)
-  local used, held = tonumber(n[1] or 0) + tonumber(n[2] or 0), tonumber(n[3] or 0)
-  local s = { 0, 0, 0, 0, used, held }
-  if limit[4] >= 0 then
-    local left = math.max(0, limit[4] - used - held)
-    local lent = math.min(tonumber(n[4] or 0), math.floor(left / 10))
-    s[1] = used + held + lent + more > limit[4] and 1 or 0
-    s[2], s[6] = left - lent, held + lent
-  end
-  return s
-end
-
 function look.calls(limit)
   local one = counts and 1 or 0
-  local s = sum(limit, 'calls', 'none', 'lent_calls', one)
+  local s = sum(base, org, limit, windows, 'calls', 'none', 'lent_calls', one)
   if not counts then s[1] = 0 end
   function s.take()
     s[5], s[2] = s[5] + one, math.max(0, s[2] - one)
@@ -93,18 +76,10 @@ function look.calls(limit)
   return s
 end
 
--- 'ready|seeded' in ms: when this shard's counters can be believed, and when they were last put back. Without it the
--- store was emptied, and what was spent is not known.
-local mark
-local function unknown(since_ms)
-  if mark == nil then mark = redis.call('GET', base .. 'seeded') end
-  local ready, seeded = tostring(mark):match('^(%d+)|(%d+)$')
-  -- What a token spent is in no roll-up: one from before the loss cannot be believed any more.
-  return not ready or now_ms < tonumber(ready) or (since_ms and since_ms < tonumber(seeded))
-end
+local unknown = doubts(base, now_ms)
 
 function look.budget(limit)
-  local s = sum(limit, 'spend', 'held', 'lent', math.max(estimate, 1))
+  local s = sum(base, org, limit, windows, 'spend', 'held', 'lent', math.max(estimate, 1))
   if s[1] == 0 and limit[4] >= 0 and limit[6] == 0 and unknown(limit[7]) then s[1] = 2 end
   function s.take()
     s[6], s[2] = s[6] + estimate, math.max(0, s[2] - estimate)

@@ -36,28 +36,15 @@ local function due(holder)
   return shares[holder] or overage
 end
 
--- As in admit: after the store was emptied nobody knows what was spent, and what a token spent is in no roll-up.
-local seeded
-local function unknown(since_ms)
-  if seeded == nil then seeded = redis.call('GET', base .. 'seeded') end
-  local ready, at = tostring(seeded):match('^(%d+)|(%d+)$')
-  return not ready or now_ms < tonumber(ready) or (since_ms and since_ms < tonumber(at))
-end
-
+local unknown = doubts(base, now_ms)
 local limits, states, refused = cjson.decode(ARGV[7] or '[]'), {}, 0
 for at, limit in ipairs(limits) do
   local more = due(limit[2])
-  local got = redis.call('HMGET', use_key(base, org, limit[2], windows[limit[5]]), 'spend', 'seed_spend', 'held', 'lent')
-  local spent, held = tonumber(got[1] or 0) + tonumber(got[2] or 0), tonumber(got[3] or 0)
-  local s = { 0, 0, 0, 0, spent, held }
-  if limit[4] >= 0 then
-    local left = math.max(0, limit[4] - spent - held)
-    local lent = math.min(tonumber(got[4] or 0), math.floor(left / 10))
-    if more > 0 then
-      s[1] = spent + held + lent + more > limit[4] and 1 or 0
-      if s[1] == 0 and limit[6] == 0 and unknown(limit[7]) then s[1] = 2 end
-    end
-    s[2], s[6] = left - lent, held + lent
+  local s = sum(base, org, limit, windows, 'spend', 'held', 'lent', more)
+  if more == 0 then
+    s[1] = 0
+  elseif s[1] == 0 and limit[4] >= 0 and limit[6] == 0 and unknown(limit[7]) then
+    s[1] = 2
   end
   states[at] = s
   -- Too little money is the more useful answer than money that is not known.

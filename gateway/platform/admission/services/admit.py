@@ -130,10 +130,5 @@ def give_back(store: Valkey, request: AdmissionRequest, ttl_s: float, journal: J
         sent = store.submit_script(VOID, call.keys, call.args)
     except StoreUnavailable:
         file.post(call)
-        return
-
-    def rescue(done: asyncio.Future[Any]) -> None:
-        if done.cancelled() or done.exception() is not None:
-            file.post(call)
-
-    sent.add_done_callback(rescue)
+    else:
+        file.rescue(sent, call)

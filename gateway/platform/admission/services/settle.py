@@ -72,16 +72,11 @@ def resend(store: Valkey, call: Call, error: BaseException) -> None:
         file.post(call)
         return
     try:
-        reply = store.submit_script(SETTLE, call.keys, call.args)
+        sent = store.submit_script(SETTLE, call.keys, call.args)
     except StoreUnavailable:
         file.post(call)
-        return
-
-    def look(done: asyncio.Future[Any]) -> None:
-        if done.cancelled() or done.exception() is not None:
-            file.post(call)
-
-    reply.add_done_callback(look)
+    else:
+        file.rescue(sent, call)
 
 
 def call_of(lease: Lease, settlement: Settlement, earlier: Sequence[Settlement]) -> Call:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.harness import Gateway, Process, eventually, free_port
+from tests.harness import Gateway, eventually
 from tests.surfaces.v1.providers.test_providers import _clean, ask, key_of, make, secret_key
 
 
@@ -21,17 +21,8 @@ def acme(gateway: Gateway) -> Iterator[httpx.Client]:
 @pytest.fixture
 def second(gateway: Gateway) -> Iterator[httpx.Client]:
     """Acme through another web process of the same installation."""
-    port = free_port()
-    served = ["-m", "ikiro.serve", "ikiro.asgi:application", "--port", str(port)]
-    process = Process(served, {**gateway.env, "PORT": str(port), "IKIRO_PROCESS": "ikiro-web-2"}).start()
-    base_url = f"http://127.0.0.1:{port}"
-    headers = {"authorization": f"Bearer {gateway.acme.api_key}"}
-    try:
-        eventually(lambda: httpx.get(f"{base_url}/readyz").status_code == 200, within=40)
-        with httpx.Client(base_url=base_url, headers=headers, timeout=30) as client:
-            yield client
-    finally:
-        process.stop()
+    with gateway.beside() as product, product.acme.client() as client:
+        yield client
 
 
 def within_seconds(check: Any) -> float:
@@ -49,7 +40,8 @@ def test_workers__other_than_the_one_that_was_told__follow_within_a_second_or_so
         answer = ask(second, "mine/fake:normal")
         return key_of(upstream.calls()[-1]) if answer.status_code == 200 else None
 
-    took = [within_seconds(lambda: last_key() == keys[0])]
+    assert last_key() == keys[0]  # a name that is not known is looked for before it is refused
+    took = []
     acme.post(f"/v1/providers/{made['id']}/rotate", json={"api_key": keys[1]})
     took.append(within_seconds(lambda: last_key() == keys[1]))
     acme.put("/v1/models/aliases/fast", json={"model": "mine/fake:normal"})
