@@ -7,17 +7,23 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from gateway.core import clock, ids
-from gateway.knowledge.memory.types import MAX_NAME, MAX_REF, Status, Visibility
+from gateway.knowledge.memory.fields import VectorField
+from gateway.knowledge.memory.types import MAX_LABEL, MAX_NAME, MAX_REF, Status, Visibility
 
 
 class SubjectState(models.Model):
-    """One row per subject with memories. Its lock serializes writers; ``version`` rises with every visible change."""
+    """One row per subject with memories. Its lock serializes writers; ``version`` rises with every visible change.
+
+    ``revoked`` are the sources that may not be used for this subject now (a consent taken back, or a boundary): it is
+    what recall reads, kept in step with the rows that say why in the transaction that changes them.
+    """
 
     subject_pk = models.UUIDField(primary_key=True)
     subject_id = models.CharField(max_length=MAX_NAME)
     version = models.BigIntegerField(default=0)
     count = models.IntegerField(default=0)
     next_sitting = models.IntegerField(default=1)
+    revoked = ArrayField(models.CharField(max_length=MAX_NAME), db_default=[])
 
     class Meta:
         app_label = "gateway_memory"
@@ -25,7 +31,11 @@ class SubjectState(models.Model):
 
 
 class MemoryRow(models.Model):
-    """One memory. ``sitting`` is unique per subject: a stretch of one thread without a gap of an hour."""
+    """One memory. ``sitting`` is unique per subject: a stretch of one thread without a gap of an hour.
+
+    A correction or a newer fact of the same slot is a row of its own: ``previous_id`` names the row it took over from,
+    ``version`` counts along that chain. ``hidden`` says that a boundary covers it: kept, shown, never recalled.
+    """
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     subject_pk = models.UUIDField()
@@ -55,6 +65,14 @@ class MemoryRow(models.Model):
     n_tok = models.IntegerField()
     created_by = models.CharField(max_length=MAX_NAME)
     proposal_id = models.UUIDField(null=True)
+    about = models.CharField(max_length=MAX_LABEL, null=True)
+    place = models.CharField(max_length=MAX_LABEL, null=True)
+    pii_tags = ArrayField(models.CharField(max_length=MAX_NAME), db_default=[])
+    pinned_at = models.DateTimeField(null=True)
+    silenced_at = models.DateTimeField(null=True)
+    hidden = models.BooleanField(db_default=False)
+    version = models.IntegerField(db_default=1)
+    previous_id = models.UUIDField(null=True)
 
     class Meta:
         app_label = "gateway_memory"
@@ -72,6 +90,12 @@ class MemoryRow(models.Model):
                 fields=["subject_pk", "thread_id", "occurred_at"],
                 condition=models.Q(thread_id__isnull=False),
                 name="memory_thread_timeline",
+            ),
+            models.Index(
+                fields=["subject_pk", "slot"], condition=models.Q(slot__isnull=False), name="memory_slot_facts"
+            ),
+            models.Index(
+                fields=["forgotten_at"], condition=models.Q(status=Status.FORGOTTEN), name="memory_to_be_purged"
             ),
         ]
 
@@ -106,3 +130,84 @@ class MemoryToken(models.Model):
     class Meta:
         app_label = "gateway_memory"
         db_table = "memory_token"
+
+
+class MemoryEmbedding(models.Model):
+    """A memory's meaning in one model's space. Models stand beside each other; recall asks for the active one's."""
+
+    pk = models.CompositePrimaryKey("memory_id", "model_id")
+    memory_id = models.UUIDField()
+    model_id = models.CharField(max_length=MAX_NAME)
+    subject_pk = models.UUIDField()
+    emb = VectorField()
+
+    class Meta:
+        app_label = "gateway_memory"
+        db_table = "memory_embedding"
+        indexes = [models.Index(fields=["subject_pk", "model_id"], name="memory_embedding_subject")]
+
+
+class Tombstone(models.Model):
+    """That something was forgotten, without what it was: no later extraction may make it a memory again."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    subject_pk = models.UUIDField()
+    memory_id = models.UUIDField()
+    content_hash = models.BinaryField(max_length=32)
+    slot = models.CharField(max_length=MAX_NAME, null=True)
+    value_hash = models.BinaryField(max_length=32, null=True)
+    forgotten_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        app_label = "gateway_memory"
+        db_table = "memory_tombstone"
+        indexes = [
+            models.Index(fields=["subject_pk", "content_hash"], name="memory_tombstone_content"),
+            models.Index(fields=["memory_id"], name="memory_tombstone_memory"),
+        ]
+
+
+class Consent(models.Model):
+    """What a subject said about one source. A source without a row may be used."""
+
+    pk = models.CompositePrimaryKey("subject_pk", "source")
+    subject_pk = models.UUIDField()
+    source = models.CharField(max_length=MAX_NAME)
+    granted_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    updated_by = models.CharField(max_length=MAX_NAME)
+
+    class Meta:
+        app_label = "gateway_memory"
+        db_table = "memory_consent"
+
+
+class Boundary(models.Model):
+    """Something the subject does not want brought up (``topic``), or looked at (``source``). Kept when lifted."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    subject_pk = models.UUIDField()
+    kind = models.CharField(max_length=16)
+    statement = models.CharField(max_length=MAX_LABEL)
+    source = models.CharField(max_length=MAX_NAME, null=True)
+    created_at = models.DateTimeField(default=clock.now)
+    created_by = models.CharField(max_length=MAX_NAME)
+    lifted_at = models.DateTimeField(null=True)
+    lifted_by = models.CharField(max_length=MAX_NAME, null=True)
+
+    class Meta:
+        app_label = "gateway_memory"
+        db_table = "memory_boundary"
+        indexes = [models.Index(fields=["subject_pk", "id"], name="memory_boundary_subject")]
+
+
+class TidyReport(models.Model):
+    """What one night's tidying came to."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    ran_at = models.DateTimeField(default=clock.now)
+    counts = models.JSONField(default=dict)
+
+    class Meta:
+        app_label = "gateway_memory"
+        db_table = "memory_tidy_report"

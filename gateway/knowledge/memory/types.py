@@ -15,6 +15,7 @@ from gateway.core.errors import GatewayError
 MAX_TEXT = 16_000
 MAX_SNIPPET = 1_000
 MAX_NAME = 128
+MAX_LABEL = 512
 MAX_REF = 512
 MAX_VALUE_BYTES = 8_192
 MAX_BATCH = 1_000
