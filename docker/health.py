@@ -2,16 +2,22 @@
 
 web: /readyz, which asks database, store and directory. console: /healthz. worker, scheduler: the age of the file that
 their own loop touches (IKIRO_HEARTBEAT_PATH); a loop that stands still, or that cannot reach what it needs, lets it
-age.
+age. embedder: a text's vector, over its socket (IKIRO_EMBEDDER_SOCKET).
 """
 
 import http.client
+import io
 import os
+import socket
+import struct
 import sys
 import time
 
 FRESH_S = 30.0
 PATHS = {"web": "/readyz", "console": "/healthz"}
+# gateway/core/embedder/frames.py: a header of length, number and kind; 1 asks, 3 is a vector.
+HEADER = struct.Struct("!IIB")
+QUERY, VECTORS = 1, 3
 
 
 def main() -> str:
@@ -21,6 +27,8 @@ def main() -> str:
         return answered(PATHS[role])
     if role in {"worker", "scheduler"}:
         return beating(os.environ.get("IKIRO_HEARTBEAT_PATH", "/tmp/ikiro-heartbeat"))  # noqa: S108 - the image's tmpfs
+    if role == "embedder":
+        return embedding(os.environ.get("IKIRO_EMBEDDER_SOCKET", ""))
     return f"{role} has no health check"
 
 
@@ -35,6 +43,28 @@ def answered(path: str) -> str:
     finally:
         connection.close()
     return "" if answer.status == 200 else f"{path}: {answer.status} {body}"
+
+
+def embedding(path: str) -> str:
+    text = b'["healthy?"]'
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(4.0)
+            connection.connect(path)
+            with connection.makefile("rb") as answers:
+                frame(answers)  # the greeting
+                connection.sendall(HEADER.pack(len(text), 1, QUERY) + text)
+                kind = frame(answers)
+    except (OSError, struct.error) as error:
+        return f"{path}: {error}"
+    return "" if kind == VECTORS else f"{path}: it answers, and not with a vector"
+
+
+def frame(answers: io.BufferedReader) -> int:
+    """Read one frame; its kind."""
+    length, _, kind = HEADER.unpack(answers.read(HEADER.size))
+    answers.read(length)
+    return int(kind)
 
 
 def beating(path: str) -> str:

@@ -23,7 +23,7 @@ from ikiro.account_lane import AccountLane  # noqa: E402
 from ikiro.lanes import SlimHandler  # noqa: E402
 from ikiro.stock_lane import StockLane  # noqa: E402
 
-_SLIM_PREFIXES = ("/v1/", "/healthz", "/readyz", "/metrics")
+_SLIM_PREFIXES = ("/v1/", "/healthz", "/readyz", "/metrics", "/.well-known/", "/schemas/")
 _ACCOUNT_PREFIXES = ("/_allauth/", "/accounts/")
 
 

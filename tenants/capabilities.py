@@ -145,6 +145,7 @@ def cut_to(claims: Claims, key: ApiKey) -> CapabilityToken:
         origins=cut("origins", claims.origins, key.origins),
         budget_micros=claims.budget_micros,
         expires_at=claims.expires_at,
+        team_ids=key.team_ids,
     )
 
 

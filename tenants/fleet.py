@@ -52,6 +52,7 @@ def migrate(say: Callable[[str], None] = lambda line: None) -> Migrated:
             OrganizationRow.objects.using("owner")
             .filter(steps_done__contains="schema")
             .exclude(graph_hash=graph_hash())
+            .exclude(state=OrganizationRow.State.DELETING)
         )
         schemas = tuple(behind.values_list("schema_name", flat=True))
         with ThreadPoolExecutor(_WORKERS) as pool:

@@ -1,8 +1,7 @@
 """Organizations, people, memberships and API keys: the public schema's directory of who is calling.
 
-Private to ``tenants``; everyone else sees ``tenants.types``. Every row that workers hold in memory carries
-``version``, taken from one sequence under one lock (``tenants.directory``), so that "changed since N" never misses a
-row.
+Private to ``tenants``; others see ``tenants.types``. Every row that workers hold in memory carries ``version``, taken
+from one sequence under one lock (``tenants.directory``), so that "changed since N" never misses a row.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ class OrganizationRow(TenantMixin):
         PROVISIONING = "provisioning"
         READY = "ready"
         FAILED = "failed"
+        DELETING = "deleting"
 
     auto_create_schema = False
 
@@ -38,6 +38,10 @@ class OrganizationRow(TenantMixin):
     failure = models.TextField(blank=True, default="")
     attempts = models.PositiveIntegerField(default=0)
     suspended_at = models.DateTimeField(null=True)
+    closing_at = models.DateTimeField(null=True)
+    closes_at = models.DateTimeField(null=True, db_index=True)
+    closing_by = models.UUIDField(null=True)
+    closing_facts = models.JSONField(null=True)
     flags = models.JSONField(default=dict)
     limits = models.JSONField(default=dict)
     rules = models.JSONField(null=True)
@@ -155,6 +159,7 @@ class ApiKeyRow(models.Model):
     allowed_models = models.JSONField(null=True)
     origins = models.JSONField(null=True)
     ip_ranges = models.JSONField(null=True)
+    team_ids = models.JSONField(null=True)
     rate = models.JSONField(null=True)
     budget = models.JSONField(null=True)
     on_disconnect = models.CharField(max_length=8, null=True)
@@ -235,7 +240,7 @@ class InvitationRow(models.Model):
         app_label = "tenants"
         db_table = "tenants_invitation"
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["organization", "id"], name="tenants_invitation_by_org"),
+            models.Index(fields=["organization", "id"], name="tenants_invitation_by_org")
         ]
 
     def __str__(self) -> str:

@@ -138,6 +138,12 @@ def cut(name: str, wanted: Sequence[str] | None, own: Sequence[str] | None) -> t
     return tuple(wanted) if own is None else tuple(one for one in wanted if not wider(name, (one,), own))
 
 
+def other_teams(wanted: Sequence[str] | None, own: Sequence[str]) -> bool:
+    """Whether a key that is in teams would make one that is not in just these: out of one it would leave its locks
+    behind, in another it would come by its defaults."""
+    return bool(own) and set(wanted or ()) != set(own)
+
+
 def _listed(wanted: Sequence[str], own: Sequence[str]) -> bool:
     return set(wanted) <= set(own)
 

@@ -83,15 +83,20 @@ class LimitRule:
 @dataclass(frozen=True, slots=True)
 class OrgSettings:
     """An organization's choices. ``price_overrides``: full model name → dollars per million tokens, by kind of
-    token; ``flags``: what it chose of each feature flag and why (``tenants.flags``)."""
+    token; ``flags``: what it chose of each feature flag and why (``tenants.flags``); ``embedding_model``: what embeds
+    its memories, ``provider/model`` of its own, None for the built-in one."""
 
     store_bodies: bool = False
     body_retention_days: int = 7
     request_retention_days: int = 90
+    conversation_retention_days: int = 90
     memory_hard_cap: bool = False
     on_disconnect: str = Disconnect.CANCEL
     price_overrides: Mapping[str, Any] = field(default_factory=dict)
     flags: Mapping[str, Any] = field(default_factory=dict)
+    embedding_model: str | None = None
+    embedding_dimensions: int | None = None
+    embedding_shorten: bool = False
 
 
 def rule_of(stored: Mapping[str, Any]) -> LimitRule:

@@ -174,6 +174,7 @@ def to_organization(row: OrganizationRow) -> Organization:
         failure=row.failure,
         rules=tuple(rule_of(rule) for rule in row.rules or ()),
         settings=settings_of(row.settings),
+        closes_at=row.closes_at,
     )
 
 
@@ -211,4 +212,5 @@ def to_key(row: ApiKeyRow) -> ApiKey:
         cache_s=row.cache_s,
         token_epoch=row.token_epoch,
         revoked_version=row.revoked_version,
+        team_ids=listed(row.team_ids) or (),
     )

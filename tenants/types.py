@@ -27,7 +27,8 @@ class OrgRef:
 @dataclass(frozen=True, slots=True)
 class Organization:
     """One organization as every worker holds it in memory. ``flags`` and ``limits`` are the operator's overrides of
-    code and plan; ``rules`` and ``settings`` are its own."""
+    code and plan; ``rules`` and ``settings`` are its own. ``closes_at`` is when it is deleted, None while nobody asked
+    for that."""
 
     ref: OrgRef
     slug: str
@@ -42,6 +43,7 @@ class Organization:
     failure: str = ""
     rules: tuple[LimitRule, ...] = ()
     settings: OrgSettings = field(default_factory=OrgSettings)
+    closes_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class ApiKey:
     """One key without its secret. A ``None`` list means no restriction; an empty one allows nothing.
 
     ``owner_user_id`` is the person who answers for it; ``created_by`` never changes. ``models`` are full names, aliases
-    or ``provider/*``; ``cache_s`` opts in to the response cache for so many seconds.
+    or ``provider/*``; ``cache_s`` opts in to the response cache for so many seconds. ``team_ids`` restrict nothing by
+    themselves: the policies of these teams hold for what it calls.
     """
 
     kind: ClassVar[str] = "key"
@@ -83,6 +86,7 @@ class ApiKey:
     cache_s: int | None = None
     token_epoch: int = 0
     revoked_version: int | None = None
+    team_ids: tuple[str, ...] = ()
 
     @property
     def public_id(self) -> str:
@@ -145,6 +149,8 @@ class Grant(Protocol):
     def memory_scopes(self) -> tuple[str, ...] | None: ...
     @property
     def models(self) -> tuple[str, ...] | None: ...
+    @property
+    def team_ids(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,7 @@ class Seat:
     subject_ids: ClassVar[tuple[str, ...] | None] = None
     memory_scopes: ClassVar[tuple[str, ...] | None] = None
     models: ClassVar[tuple[str, ...] | None] = None
+    team_ids: ClassVar[tuple[str, ...]] = ()
 
     person: Person
     role: str
@@ -186,6 +193,7 @@ class CapabilityToken:
     origins: tuple[str, ...] | None
     budget_micros: int | None
     expires_at: datetime
+    team_ids: tuple[str, ...] = ()
 
     @property
     def public_id(self) -> str:

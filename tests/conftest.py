@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connections
 
+from tests.embedding import Embedder
 from tests.harness import Gateway, free_port
 from tests.plugin import STACK
 
@@ -55,7 +56,17 @@ def upstream() -> Iterator[object]:
 
 
 @pytest.fixture(scope="session")
-def gateway(django_db_setup: None, upstream: object) -> Iterator[Gateway]:
+def embedder() -> Iterator[Embedder]:
+    """The built-in embedder of the test stack, as a process of its own; ``ready()`` waits for it."""
+    process = Embedder(STACK.env)
+    try:
+        yield process.start()
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(django_db_setup: None, upstream: object, embedder: Embedder) -> Iterator[Gateway]:
     """The whole product, running: web, worker, scheduler; organizations ``acme`` and ``globex`` with a key each."""
     product = Gateway(
         STACK.env,

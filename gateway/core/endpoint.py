@@ -27,11 +27,14 @@ class Scope(StrEnum):
     CHAT = "chat"
     MEMORIES_READ = "memories:read"
     MEMORIES_WRITE = "memories:write"
+    CONVERSATIONS_READ = "conversations:read"
+    CONVERSATIONS_WRITE = "conversations:write"
     PERSONAS_READ = "personas:read"
     PERSONAS_WRITE = "personas:write"
     POLICIES_READ = "policies:read"
     POLICIES_WRITE = "policies:write"
     PROPOSALS_READ = "proposals:read"
+    PROPOSALS_WRITE = "proposals:write"
     PROPOSALS_DECIDE = "proposals:decide"
     KEYS_READ = "keys:read"
     KEYS_WRITE = "keys:write"
@@ -124,7 +127,8 @@ class Call:
     ``principal`` is a ``tenants.types.Principal``, or None where an ``account`` (``tenants.types.Account``) calls for
     itself; ``admission`` is what ``platform.admission`` returned; ``failure`` is the error that was answered;
     ``parent_id`` is the request that this one replays; ``begun`` is what another lane began of it
-    (``engine.chat.prepared.Begun``);
+    (``engine.chat.prepared.Begun``); ``body_days`` is for how long its policy lets its bodies be kept, None: as long as
+    the organization's are; ``body_mode`` how they are masked at least;
     ``trace`` is the request's own span while it is traced; ``decisions`` collects the decision record in order, one
     JSON-able dict per stage, without any content of the caller.
     """
@@ -141,6 +145,8 @@ class Call:
     trace: Any = None
     parent_id: UUID | None = None
     begun: Any = None
+    body_days: int | None = None
+    body_mode: str | None = None
     began: float = field(default_factory=time.monotonic)
 
     def decided(self, stage: str, verdict: str, **facts: Any) -> None:

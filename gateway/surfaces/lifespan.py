@@ -9,6 +9,7 @@ import gc
 from gateway.core import egress
 from gateway.core.background import Group
 from gateway.core.errors import Unavailable
+from gateway.platform import embeddings
 from gateway.platform.admission import gate
 from gateway.platform.frames import writer
 from gateway.platform.providers import last_used as providers_last_used
@@ -46,6 +47,7 @@ async def stop() -> None:
     await _leave()
     await providers_last_used.flush()
     await outlets.flush()
+    await embeddings.close()
     await gate.close()
     await egress.close_pool()
 

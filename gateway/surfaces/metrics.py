@@ -29,6 +29,7 @@ from gateway.platform.providers import registry
 from gateway.platform.providers.health import Breaker
 from gateway.platform.telemetry import outlets
 from gateway.platform.telemetry.families import Family, Sample, exposition, from_plain
+from gateway.platform.telemetry.memories import memories
 from gateway.platform.telemetry.metrics import metrics as counted
 from tenants.directory import directory
 
@@ -56,7 +57,7 @@ def process() -> str:
 
 def own() -> list[Family]:
     """What this process counted and holds, without any I/O."""
-    return [*counted.families(), *outlets.families(), *_held(), *_pool(), *_breakers()]
+    return [*counted.families(), *memories.families(), *outlets.families(), *_held(), *_pool(), *_breakers()]
 
 
 def background_loops() -> dict[str, Callable[[], Awaitable[None]]]:

@@ -44,6 +44,7 @@ def chat_request(read: ModelRequest, address: Address, *, body_bytes: int, max_t
         stream=read.stream,
         conversation_id=address.conversation_id,
         persona_version=address.persona_version,
+        mode=address.persona_mode,
         max_tokens=max_tokens,
         tools=read.tools,
         tool_choice=read.tool_choice,

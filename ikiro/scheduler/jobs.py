@@ -13,10 +13,17 @@ from django.db import InterfaceError, OperationalError, connections
 
 from gateway.core import clock
 from gateway.core.valkey import sync_client
+from gateway.engine.closing import dropping
+from gateway.engine.closing import tasks as closing
+from gateway.engine.conversations import tasks as conversations
+from gateway.engine.erasure import tasks as erasure
 from gateway.governance.proposals import tasks as proposals
+from gateway.knowledge.memory import embedding_tasks
+from gateway.knowledge.memory import tasks as memory
 from gateway.platform.admission.services import reap
 from gateway.platform.audit import sealing
 from gateway.platform.billing import alerts
+from gateway.platform.embeddings.turns import Turns
 from gateway.platform.idempotency import tasks as idempotency
 from gateway.platform.ledger import services as ledger
 from gateway.platform.ledger import usage as ledger_usage
@@ -134,6 +141,44 @@ def retain_requests() -> None:
         requests.retain.send(ref)
 
 
+def retain_conversations() -> None:
+    """Turns that organizations no longer keep, and conversations that fell silent without any."""
+    with public_scope():
+        ready = [organization.ref for organization in selectors.organizations(state="ready")]
+    for ref in ready:
+        conversations.retain.send(ref)
+
+
+def sweep_erased() -> None:
+    """What came late about subjects that were erased within a day."""
+    with public_scope():
+        ready = [organization.ref for organization in selectors.organizations(state="ready")]
+    for ref in ready:
+        erasure.sweep.send(ref)
+
+
+def close_organizations() -> None:
+    """Organizations whose notice is over."""
+    with public_scope():
+        dropping.sweep()
+
+
+def forget_exports() -> None:
+    """Exports whose time is over, in every organization."""
+    with public_scope():
+        ready = [organization.ref for organization in selectors.organizations(state="ready")]
+    for ref in ready:
+        closing.forget_exports.send(ref)
+
+
+def tidy_memories() -> None:
+    """Each night once: what was forgotten a month ago or has expired goes, what says the same becomes one."""
+    with public_scope():
+        ready = [organization.ref for organization in selectors.organizations(state="ready")]
+    for ref in ready:
+        memory.tidy.send(ref)
+
+
 def forget_sessions() -> None:
     """Ended sessions that no token can belong to any more."""
     with public_scope():
@@ -157,6 +202,23 @@ def roll_ups() -> None:
     ledger.rebuild_due(connections["batch"])
 
 
+_turns = Turns()
+
+
+def embed() -> None:
+    """Memories without a vector, a few organizations at a time."""
+    for ref in _turns.due(connections["batch"]):
+        embedding_tasks.embed.send(ref)
+
+
+def embed_everything() -> None:
+    """Memories that no mark stands for, in every organization: after a time without an embedder, or refused once."""
+    with public_scope():
+        ready = [organization.ref for organization in selectors.organizations(state="ready")]
+    for ref in ready:
+        embedding_tasks.embed_everything.send(ref)
+
+
 JOBS = (
     Job("partitions", 3600, partitions),
     Job("leases", 1.0, leases),
@@ -170,6 +232,13 @@ JOBS = (
     Job("expiry", 3600.0, expire),
     Job("idempotency", 3600.0, forget_claims),
     Job("request-retention", 3600.0, retain_requests),
+    Job("conversation-retention", 3600.0, retain_conversations),
+    Job("erased", 900.0, sweep_erased),
+    Job("closing", 10.0, close_organizations),
+    Job("exports", 3600.0, forget_exports),
+    Job("embedding", 1.0, embed),
+    Job("embedding-left-behind", 6 * 3600.0, embed_everything),
+    Job("memory-tidying", 3600.0, tidy_memories),
     Job("sessions", 60.0, forget_sessions),
     Job("accounts", 3600.0, tidy_accounts),
 )

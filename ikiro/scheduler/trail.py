@@ -9,6 +9,9 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import structlog
+from django.db import ProgrammingError
+
 from gateway.core import ids
 from gateway.core.journal import Actor
 from gateway.platform.audit import services as audit
@@ -19,16 +22,29 @@ from tenants import selectors
 from tenants.context import public_scope, scope
 from tenants.types import OrgRef
 
-_READ_FACTS = ("memories", "count", "filter")
+log = structlog.get_logger(__name__)
+_READ_FACTS = ("memories", "count", "filter", "enforced")
 # What becomes a decision record: settled calls, and refusals that were kept one by one.
 _RECORDED = ("request", "refused")
 
 
 def write(org_id: UUID, records: list[dict[str, Any]]) -> None:
     """Write one organization's batch; writing it twice is the same as once."""
-    with scope(_ref(org_id)):
-        requests.write_records(_request(one) for one in records if one["kind"] in _RECORDED and _is_whole(one))
-        audit.write_noted(_noted(one) for one in records if one["kind"] in ("read", "refusal"))
+    try:
+        with scope(_ref(org_id)):
+            requests.write_records(_request(one) for one in records if one["kind"] in _RECORDED and _is_whole(one))
+            audit.write_noted(_noted(one) for one in records if one["kind"] in ("read", "refusal"))
+    except (LookupError, ProgrammingError):
+        if not _is_deleted(org_id):
+            raise
+        # Its schema is gone, and with it whoever could have read this. What it cost is in the ledger.
+        log.info("trail.organization_deleted", organization=ids.public("org", org_id), records=len(records))
+
+
+def _is_deleted(org_id: UUID) -> bool:
+    with public_scope():
+        organization = selectors.organization(org_id)
+    return organization is None or organization.state == "deleting"
 
 
 @lru_cache(maxsize=4096)

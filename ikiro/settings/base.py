@@ -29,6 +29,7 @@ SHARED_APPS = [
     "tenants.sso",
     "gateway.platform.ledger",
     "gateway.platform.outbox",
+    "gateway.platform.receipts",
 ]
 TENANT_APPS = [
     "gateway.platform.events",
@@ -38,12 +39,17 @@ TENANT_APPS = [
     "gateway.platform.billing",
     "gateway.platform.idempotency",
     "gateway.platform.providers",
+    "gateway.governance.access",
     "gateway.governance.policies",
     "gateway.governance.proposals",
     "gateway.knowledge.personas",
     "gateway.knowledge.subjects",
     "gateway.knowledge.memory",
     "gateway.engine.conversations",
+    "gateway.engine.documents",
+    "gateway.engine.experiments",
+    "gateway.engine.erasure",
+    "gateway.engine.closing",
 ]
 INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS, "ikiro", "console"]
 TENANT_MODEL = "tenants.OrganizationRow"
@@ -129,6 +135,10 @@ IKIRO_UPSTREAM_FIRST_TOKEN_S = env.decimal("IKIRO_UPSTREAM_FIRST_TOKEN_S", 120, 
 IKIRO_UPSTREAM_STALL_S = env.decimal("IKIRO_UPSTREAM_STALL_S", 60, least=0.1)
 IKIRO_UPSTREAM_TOTAL_S = env.decimal("IKIRO_UPSTREAM_TOTAL_S", 600, least=1)
 IKIRO_UPSTREAM_RETRIES = env.integer("IKIRO_UPSTREAM_RETRIES", 2, most=5)
+# Where the built-in embedder answers; without it memories are recalled by their words alone.
+IKIRO_EMBEDDER_SOCKET = (
+    env.text("IKIRO_EMBEDDER_SOCKET", "") if env.integer("IKIRO_EMBEDDER", 1, least=0, most=1) else ""
+)
 IKIRO_EGRESS_ALLOW = env.words("IKIRO_EGRESS_ALLOW")
 IKIRO_BODY_LIMITS = {
     name: env.integer(f"IKIRO_BODY_LIMIT_{name.upper()}", 0) for name in ("default", "inference", "document", "batch")

@@ -50,6 +50,7 @@ def describe_installation(places: Places, *, environ: Mapping[str, str], test: b
         "IKIRO_CACHE_URL": environ.get("IKIRO_CACHE_URL") or with_db(redis_url, CACHE_DB),
         "IKIRO_BROKER_URL": environ.get("IKIRO_BROKER_URL") or broker_url(redis_url),
         "IKIRO_CHANNELS_URL": environ.get("IKIRO_CHANNELS_URL") or with_db(redis_url, CHANNELS_DB),
+        "IKIRO_EMBEDDER_SOCKET": environ.get("IKIRO_EMBEDDER_SOCKET") or str(places.embedder_socket),
         "IKIRO_DEMO_PASSWORD_FILE": str(secret_files.demo_password),
         "PYTHONPATH": _first_on_path(PROJECT_ROOT, environ.get("PYTHONPATH", "")),
     }

@@ -38,6 +38,10 @@ class Places:
         return self.state / "logs"
 
     @property
+    def embedder_socket(self) -> Path:
+        return self.runtime / "embedder.sock"
+
+    @property
     def lock(self) -> Path:
         return self.state / "instance.lock"
 

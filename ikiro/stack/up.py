@@ -54,7 +54,9 @@ def up(*, environ: Mapping[str, str] = os.environ) -> int:
             loop.install()
             installation = describe_installation(places, environ=environ)
             supervisor = Supervisor(installation, loop=loop, terminal=terminal, env=own)
-            return _supervise(supervisor, port=port, started=started)
+            # Somebody else's embedder is theirs to keep running.
+            embeds = environ.get("IKIRO_EMBEDDER") != "0" and not environ.get("IKIRO_EMBEDDER_SOCKET")
+            return _supervise(supervisor, port=port, started=started, embeds=embeds)
         finally:
             lock.release()
     except StackError as error:
@@ -62,7 +64,7 @@ def up(*, environ: Mapping[str, str] = os.environ) -> int:
         return 1
 
 
-def _supervise(supervisor: Supervisor, *, port: int, started: float) -> int:
+def _supervise(supervisor: Supervisor, *, port: int, started: float, embeds: bool) -> int:
     terminal, places = supervisor.terminal, supervisor.places
     try:
         end_orphans(places.state)
@@ -72,6 +74,8 @@ def _supervise(supervisor: Supervisor, *, port: int, started: float) -> int:
             supervisor.finish_step(prepare)
         web = supervisor.start_child(_web(port))
         _wait_until_ready(supervisor, web, port=port)
+        if embeds:
+            supervisor.start_child(_EMBEDDER)
         supervisor.start_child(_WORKER)
         supervisor.start_child(_SCHEDULER)
         facts = json.loads(supervisor.finish_step(prepare))
@@ -120,6 +124,7 @@ def _web(port: int) -> ChildSpec:
     return ChildSpec("web", (sys.executable, *served), 15.0)
 
 
+_EMBEDDER = ChildSpec("embedder", (sys.executable, "-m", "ikiro.embedder"), 5.0)
 _WORKER = ChildSpec(
     "worker",
     (

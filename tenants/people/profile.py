@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
 
 from gateway.core import clock
-from gateway.core.errors import Conflict, Forbidden
+from gateway.core.errors import Conflict
 from tenants import selectors
 from tenants.accounts.services import account_delete, account_rename
 from tenants.context import scope
 from tenants.epoch import next_version
 from tenants.models import MembershipRow, User
-from tenants.people import members
+from tenants.people import members, proof
 from tenants.types import Account, Person
-
-RECENT = timedelta(minutes=5)
 
 
 def rename(account: Account, name: str) -> Person:
@@ -37,7 +34,7 @@ def delete(account: Account, *, password: str | None, request_id: UUID | None = 
     person = account.person
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=person.id)
-        _require_proof(account, user, password)
+        proof.require(user, account.session, password)
         rows = MembershipRow.objects.filter(user_id=person.id, removed_at=None).select_related("organization")
         mine = [selectors.to_organization(row.organization) for row in rows.order_by("organization_id")]
         organizations = [organization for organization in mine if organization.state == "ready"]
@@ -58,13 +55,3 @@ def delete(account: Account, *, password: str | None, request_id: UUID | None = 
                 )
         rows.filter(removed_at=None).update(removed_at=clock.now(), version=next_version())  # never built, so no log
         account_delete(user.pk)
-
-
-def _require_proof(account: Account, user: User, password: str | None) -> None:
-    if password is not None:
-        if not user.check_password(password):
-            raise Forbidden("This is not the account's password.", code="password_wrong")
-    elif clock.now() - account.session.authenticated_at > RECENT:
-        raise Forbidden(
-            "Give the password, or prove once more who you are and get a new token.", code="reauthentication_required"
-        )

@@ -24,6 +24,10 @@ OPEN: dict[str, str] = {
     "v1/invitations/by-token/<token>": "the secret of the link is the proof; shows an organization's name and a role",
     "v1/sso/discover": "sign-in: says only whether a mail domain uses single sign-on",
     "v1/auth/sso/exchange": "sign-in: the one-time code in its body is the proof",
+    "v1/receipts/keys": "public keys are public",
+    "schemas/<name>": "the published JSON Schemas of cartridges: committed files, the same for everybody",
+    ".well-known/ikiro-receipts.json": "the same keys, where whoever holds a receipt looks for them",
+    "v1/receipts/verify": "whoever holds a receipt may check it; looks nothing of it up",
     "v1/openapi.json": "the API's public description",
     "v1/": "Ninja's name for the root of the API; answers 404",
 }

@@ -9,7 +9,8 @@ import httpx
 
 from tenants import selectors
 from tenants.types import OrgRef
-from tests.factories.people import Someone, member, person, sign_in, user_token
+from tests.factories.organizations import new_organization
+from tests.factories.people import PASSWORD, Someone, member, person, sign_in, user_token
 from tests.sso.support import code_for, tested_company
 
 
@@ -56,6 +57,10 @@ class Persons:
             return {"x-session-token": sign_in(member(acme, "viewer"))}, example
         if name == "account_delete":
             return {"authorization": f"Bearer {user_token(person())}"}, example
+        if name == "organizations_close":
+            ref = new_organization("closing")
+            headers = {"authorization": f"Bearer {user_token(member(ref, 'owner'), ref)}"}
+            return headers, {"confirm": selectors.organization(ref.id).slug, "password": PASSWORD}
         if name == "invitations_accept":
             guest = person("guest")
             return {"authorization": f"Bearer {user_token(guest)}"}, {"token": self.invite(guest.email)[1]}

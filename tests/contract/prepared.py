@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from gateway.core import clock
+from gateway.core import clock, ids
 from tests.contract.persons import Persons
 from tests.factories.people import user_token
 from tests.harness import eventually
@@ -24,6 +24,24 @@ def ids_for(name: str, client: httpx.Client, persons: Persons, turn: dict[str, A
         return {"key_id": key}
     if name in {"limits_change", "limits_raise"}:
         return {"rule_id": client.post("/v1/limits/rules", json=_RULE).json()["id"]}
+    if name == "personas_publish_draft":
+        cartridge = client.get("/v1/personas/brand-default").json()["cartridge"]
+        draft = client.put("/v1/personas/drafted/draft", json={"cartridge": {**cartridge, "id": "drafted"}})
+        return {"persona_id": draft.json()["id"]}
+    if name == "proposals_compensate":
+        words = [{"role": "user", "content": f"Please remember that my kite is called {ids.base32(ids.uuid7())}."}]
+        (made,) = client.post("/v1/chat", json={**turn, "messages": words}).json()["proposedWrites"]
+        client.post(f"/v1/proposals/{made['proposal_id']}/approve").raise_for_status()
+        return {"proposal_id": made["proposal_id"]}
+    if name == "proposals_replace_rule":
+        rule = {"name": name, "types": ["memory.*"], "min_confidence": 1, "enabled": False}
+        return {"rule_id": client.post("/v1/proposal-rules", json=rule).json()["id"]}
+    if name in {"proposals_settle_type", "proposals_put_target"}:
+        return {"kind": "webhook.call", "name": "contract"}
+    if name == "policies_put_overlay":
+        return {"level": "user", "target": "usr_123"}
+    if name == "policies_put_team":
+        return {"team_id": client.post("/v1/teams", json={"id": "renamed", "name": "Before"}).json()["id"]}
     if name == "requests_replay":
         return {"request_id": _kept(client, persons, turn)}
     return {}

@@ -45,9 +45,10 @@ def build(target: Path) -> None:
 
 
 def _pinned() -> list[importlib.metadata.Distribution]:
-    """What requirements/prod.txt pins and this platform needs; each installed here in exactly that version."""
+    """What prod.txt and model.txt pin and this platform needs; each installed here in exactly that version."""
     found = []
-    for line in (ROOT / "requirements/prod.txt").read_text().splitlines():
+    pins = "".join((ROOT / "requirements" / name).read_text() for name in ("prod.txt", "model.txt"))
+    for line in pins.splitlines():
         match = _PIN.match(line)
         if match:
             try:

@@ -12,7 +12,7 @@ from tests.docker.tree import DOCKER, compose, env_example, variables
 from tests.docs.vocabulary import documented
 
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]
-OURS = ("web", "worker", "scheduler", "console", "migrate")
+OURS = ("web", "worker", "scheduler", "embedder", "console", "migrate")
 _SECRET_NAME = re.compile(r"KEY|SECRET|PASSWORD|TOKEN|KEYRING|_URL$|SMTP")
 _PLACEHOLDER = re.compile(r"https?://[\w.:-]+$|$")
 
@@ -84,6 +84,18 @@ def test_secrets__all__are_files_that_make_secrets_makes() -> None:
 def test_secrets__of_the_console__are_not_those_of_the_data() -> None:
     assert SERVICES["console"]["secrets"] == ["secret_key"]
     assert not {name for name in SERVICES["console"]["environment"] if "DATABASE" in name or "REDIS" in name}
+
+
+def test_embedder__of_the_installation__reaches_nothing_and_its_socket_is_shared() -> None:
+    embedder = SERVICES["embedder"]
+    assert embedder["network_mode"] == "none"
+    assert embedder.keys().isdisjoint({"networks", "secrets", "ports", "depends_on"})
+    socket = embedder["environment"]["IKIRO_EMBEDDER_SOCKET"]
+    assert len(socket) < 95
+    for name in ("web", "worker"):
+        assert SERVICES[name]["environment"]["IKIRO_EMBEDDER_SOCKET"] == socket
+        assert "embedder:/var/lib/ikiro-embedder:ro" in SERVICES[name]["volumes"]
+        assert "embedder" not in SERVICES[name]["depends_on"]
 
 
 def test_order__the_migration__comes_after_the_servers_and_before_the_rest() -> None:

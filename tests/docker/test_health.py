@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.docker.tree import DOCKER
+from tests.embedding import Embedder
 
 
 def check(role: str, **env: str) -> tuple[int, str]:
@@ -76,3 +77,11 @@ def test_health__of_a_loop__is_the_age_of_its_heartbeat(role: str, tmp_path: Pat
 
 def test_health__of_an_unknown_role__is_red() -> None:
     assert check("migrate") == (1, "migrate has no health check")
+
+
+def test_health__of_the_embedder__is_a_vector_of_a_text(embedder: Embedder, tmp_path: Path) -> None:
+    socket_path = str(embedder.ready().socket)
+    assert check("embedder", IKIRO_EMBEDDER_SOCKET=socket_path) == (0, "")
+    code, said = check("embedder", IKIRO_EMBEDDER_SOCKET=str(tmp_path / "nobody.sock"))
+    assert code == 1
+    assert "nobody.sock" in said

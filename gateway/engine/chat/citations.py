@@ -10,10 +10,22 @@ from __future__ import annotations
 
 import re
 
+from gateway.engine.chat.types import Citation
+from gateway.governance.policies import redaction
+from gateway.governance.policies.types import RedactMode
+from gateway.knowledge.memory.types import RecalledMemory
+
+_SNIPPET = 240
 _BLANKS = " \t"
 _MARKER = re.compile(r"\[m\d{1,6}(?: ?[,;] ?m\d{1,6}){0,20}\]\Z")
 _PREFIX = re.compile(r"\[(?:m(?:\d{1,6}(?: ?[,;] ?m\d{1,6}){0,20}(?: |(?: ?[,;] ?m?))?)?)?\Z")
 _NUMBER = re.compile(r"\d+")
+
+
+def cite(memory: RecalledMemory, mode: RedactMode) -> Citation:
+    """The citation of a memory, its words masked as the policy asks."""
+    snippet = redaction.redact((memory.provenance.snippet or memory.text)[:_SNIPPET], mode)
+    return Citation(memory.public_id, memory.uri, memory.confidence, snippet)
 
 
 class CitationFilter:

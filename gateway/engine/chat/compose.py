@@ -3,14 +3,16 @@
 system   1. the persona's compiled text      (the same bytes for every turn of this version)
          2. the organization's rules         (the same until the policy changes)
          3. how to cite and to propose       (fixed)
+         4. stage and mode                   (the same until the two know each other better)
 …the caller's messages up to the last user message…
-system   4. what is remembered about this person (this turn's recall)
+system   5. what is remembered about this person (this turn's recall)
 the last user message
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.governance.policies import redaction
@@ -27,23 +29,34 @@ answering; it becomes a proposal that waits for approval, so say that it waits, 
 _NOTHING = "(nothing that fits this question)"
 
 
-def compose(
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The two system messages: what stays the same from turn to turn, and what this turn recalled."""
+
+    stable: str
+    volatile: str
+
+
+def parts(
     *,
     persona_prompt: str,
+    situation: str = "",
     policy: EffectivePolicy,
-    messages: Sequence[dict[str, Any]],
     memories: Sequence[RecalledMemory],
     offers_writes: bool,
-) -> tuple[dict[str, Any], ...]:
+) -> Parts:
+    """What the gateway adds to the caller's messages."""
+    stable = [persona_prompt, _policy_text(policy), _RULES, _WRITES if offers_writes else "", situation]
+    return Parts("\n\n".join(part for part in stable if part), memory_block(memories, policy.redact_mode))
+
+
+def compose(made: Parts, messages: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     """The messages for the model, in OpenAI's shape."""
-    stable = [persona_prompt, _policy_text(policy), _RULES]
-    if offers_writes:
-        stable.append(_WRITES)
-    system = {"role": "system", "content": "\n\n".join(part for part in stable if part)}
-    volatile = {"role": "system", "content": memory_block(memories, policy.redact_mode)}
     last = next(
         (index for index in range(len(messages) - 1, -1, -1) if messages[index].get("role") == "user"), len(messages)
     )
+    system = {"role": "system", "content": made.stable}
+    volatile = {"role": "system", "content": made.volatile}
     return (system, *messages[:last], volatile, *messages[last:])
 
 

@@ -19,7 +19,6 @@ from gateway.engine.routing import Plan, tiers
 from gateway.platform.admission import gate
 from gateway.platform.flags import catalogue
 from gateway.platform.providers import own_prices, prices
-from tenants.context import in_tenant
 
 # What a limit of this kind refuses with.
 _ERRORS: dict[str, tuple[type[GatewayError], str]] = {
@@ -69,7 +68,7 @@ async def explain(call: Call, request: ChatRequest | PassThrough) -> Explanation
 
 async def _turn(call: Call, request: ChatRequest, found: Explanation) -> None:
     principal = call.principal
-    prepare.check_key(principal, request)
+    request = prepare.admitted(principal, request)
     offers_writes = bool(catalogue.value(principal.organization, "enable_proposals"))
     tools.check(request.tools, request.tool_choice, offers_writes=offers_writes)
     call.decided("grant", "ok", persona_id=request.persona_id, subject_id=request.subject_id, writes=offers_writes)
@@ -77,26 +76,24 @@ async def _turn(call: Call, request: ChatRequest, found: Explanation) -> None:
     plan = found.plan = _routed(call, unpriced.guarded(call, plan, subject_id=request.subject_id))
     request = replace(request, model=plan.first.name, messages=messages.accepted(request.messages))
     await _limits(call, plan, request.body_bytes, request.max_tokens, subject_id=request.subject_id)
-    prepared = await in_tenant(principal.ref, prepare.prepare, request, principal, call.request_id, keep=False)
+    prepared = await prepare.ready(call, request, keep=False)
     persona, policy, recall = prepared.persona, prepared.policy, prepared.recall
-    call.decided("persona", "ok", persona_id=persona.persona_id, version=persona.version, digest=persona.digest)
-    call.decided("policy", "ok", values=policy.trace_json())
-    recalled = prepare.recalled_facts(recall)
-    verdict = "degraded" if recall.degraded else "ok"
-    call.decided("recall", verdict, memories=recalled, cache_hit=recall.cache_hit, version=recall.version)
-    call.read("memory.recalled", prepared.subject.id, memories=[one["id"] for one in recalled])
-    composed = compose.compose(
+    prepare.decided(call, prepared)
+    if prepared.redirect is not None:
+        return  # answered in the persona's own words; no model is asked, and nothing is paid
+    parts = compose.parts(
         persona_prompt=persona.prompt,
+        situation=prepared.situation,
         policy=policy,
-        messages=prepared.messages,
         memories=recall.memories,
         offers_writes=offers_writes,
     )
+    composed = compose.compose(parts, prepared.messages)
     found.prompt = {
         "messages": len(composed),
         "composed_bytes": messages.prompt_bytes(composed, request.body_bytes),
         "persona_bytes": len(persona.prompt.encode()),
-        "memories_bytes": len(compose.memory_block(recall.memories, policy.redact_mode).encode()),
+        "memories_bytes": len(parts.volatile.encode()),
         "sent_bytes": request.body_bytes,
     }
     call.decided("compose", "ok", **found.prompt)

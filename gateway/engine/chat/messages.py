@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gateway.core.errors import BadRequest, FieldProblem
@@ -11,6 +11,7 @@ from gateway.governance.policies import redaction
 from gateway.governance.policies.types import RedactMode
 
 Message = dict[str, Any]
+Change = Callable[[str], str]
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 # What each kind of content part must hold, and where the text in it stands.
 _TEXT_PARTS = {"text": "text", "refusal": "refusal"}
@@ -62,27 +63,40 @@ def masked(messages: Sequence[Message], mode: RedactMode) -> tuple[Message, ...]
     """The messages with every text in them masked as policy asks; images and ids stay what they are."""
     if mode == RedactMode.OFF:
         return tuple(messages)
-    return tuple(_masked(message, mode) for message in messages)
+    return tuple(mapped(message, lambda text: redaction.redact(text, mode)) for message in messages)
 
 
-def _masked(message: Message, mode: RedactMode) -> Message:
+def texts_in(message: Message) -> list[str]:
+    """Every text of a message, in the order in which ``mapped`` comes to it."""
+    found: list[str] = []
+
+    def note(text: str) -> str:
+        found.append(text)
+        return text
+
+    mapped(message, note)
+    return found
+
+
+def mapped(message: Message, change: Change) -> Message:
+    """The message with every text in it changed: content, text parts, the strings in the arguments of tool calls."""
     changed: Message = {}
     content = message.get("content")
     if isinstance(content, str):
-        changed["content"] = redaction.redact(content, mode)
+        changed["content"] = change(content)
     elif isinstance(content, list):
-        changed["content"] = [_masked_part(part, mode) for part in content]
+        changed["content"] = [_mapped_part(part, change) for part in content]
     if calls := message.get("tool_calls"):
-        changed["tool_calls"] = [_masked_call(call, mode) for call in calls]
+        changed["tool_calls"] = [_mapped_call(call, change) for call in calls]
     return {**message, **changed}
 
 
-def _masked_part(part: Message, mode: RedactMode) -> Message:
+def _mapped_part(part: Message, change: Change) -> Message:
     text = _TEXT_PARTS.get(part["type"])
-    return part if text is None else {**part, text: redaction.redact(part[text], mode)}
+    return part if text is None else {**part, text: change(part[text])}
 
 
-def _masked_call(call: Message, mode: RedactMode) -> Message:
+def _mapped_call(call: Message, change: Change) -> Message:
     function = call.get("function")
     if not isinstance(function, dict) or not isinstance(function.get("arguments"), str):
         return call
@@ -90,21 +104,26 @@ def _masked_call(call: Message, mode: RedactMode) -> Message:
     try:
         arguments = json.loads(text)
     except (ValueError, RecursionError):
-        shown = redaction.redact(text, mode)
+        shown = change(text)
     else:
-        hidden = mask(arguments, mode)
-        shown = text if hidden == arguments else json.dumps(hidden, ensure_ascii=False)
+        other = each_text(arguments, change)
+        shown = text if other == arguments else json.dumps(other, ensure_ascii=False)
     return {**call, "function": {**function, "arguments": shown}}
 
 
 def mask(value: Any, mode: RedactMode) -> Any:
     """Every string inside a JSON value, masked."""
+    return each_text(value, lambda text: redaction.redact(text, mode))
+
+
+def each_text(value: Any, change: Change) -> Any:
+    """A JSON value with every string in it changed."""
     if isinstance(value, str):
-        return redaction.redact(value, mode)
+        return change(value)
     if isinstance(value, dict):
-        return {key: mask(one, mode) for key, one in value.items()}
+        return {key: each_text(one, change) for key, one in value.items()}
     if isinstance(value, list):
-        return [mask(one, mode) for one in value]
+        return [each_text(one, change) for one in value]
     return value
 
 

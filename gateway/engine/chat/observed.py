@@ -11,6 +11,7 @@ from gateway.core.endpoint import Call
 from gateway.knowledge.memory.types import Recall
 from gateway.platform.admission.types import Settlement
 from gateway.platform.telemetry import events, tracing
+from gateway.platform.telemetry.memories import memories
 from gateway.platform.telemetry.metrics import metrics
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def settled(meter: Meter, settlement: Settlement, earlier: Sequence[Settlement])
 
 def recalled(call: Call, recall: Recall) -> None:
     """Memories were found; tell when the cache knew them."""
+    memories.recalled(memories=len(recall.memories), cache_hit=recall.cache_hit, degraded=recall.degraded)
     if recall.cached is not None:
         key, ttl_s = recall.cached
         events.emit(

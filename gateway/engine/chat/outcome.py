@@ -1,25 +1,35 @@
-"""What follows from the model's write tools: proposals, decided at once where policy allows it, and what to say when
-it said nothing."""
+"""What a turn leaves: proposals from the model's write tools, decided at once where policy allows it; the turn in its
+conversation; and what to say when the model said nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+from django.db import transaction
+
 from gateway.core import ids
 from gateway.core.endpoint import Call
-from gateway.core.journal import Actor
+from gateway.core.errors import GatewayError, Unavailable
 from gateway.engine.chat import write_tools
 from gateway.engine.chat.messages import mask
 from gateway.engine.chat.prepare import Prepared
-from gateway.engine.chat.proposed import MEMORY_WRITE, ProposedWrite
+from gateway.engine.chat.proposed import MEMORY_WRITE, ProposedWrite, RejectedWrite
 from gateway.engine.chat.reader import Reader
+from gateway.engine.chat.types import question_of
+from gateway.engine.conversations import services as conversations
+from gateway.governance.proposals import auto
 from gateway.governance.proposals import services as proposals
-from gateway.governance.proposals.types import Created, Draft, Proposal
+from gateway.governance.proposals.types import Draft, Proposal
+from gateway.knowledge.memory import services as memory
+from gateway.knowledge.memory.types import NewMemory, Provenance
+from gateway.knowledge.personas import relationships
 from tenants.context import in_tenant
 
-_POLICY = Actor("policy", "org")
+log = structlog.get_logger(__name__)
 # What a rejected call was about, in the caller's terms: the names of our tools are nobody's business.
+MEMORY_FORGET = "memory.forget"
 _TYPES = {write_tools.MEMORY_UPSERT: MEMORY_WRITE}
 
 
@@ -33,29 +43,76 @@ class Outcome:
     note: str
 
 
-async def conclude(call: Call, prepared: Prepared, reader: Reader, *, prose: bool) -> Outcome:
-    """Turn extracted writes into proposals. A turn without any costs no database work. ``prose`` says whether a
-    sentence may stand in for an empty answer: where a program reads the answer as JSON, it may not."""
-    rejected: list[dict[str, Any]] = [
-        {"type": _TYPES.get(one.tool, "unknown"), "reason": one.reason} for one in reader.extraction.rejected
-    ]
+async def conclude(call: Call, prepared: Prepared, reader: Reader, *, prose: bool, model: str) -> Outcome:
+    """Keep what an answered turn leaves. ``prose`` says whether a sentence may stand in for an empty answer: where a
+    program reads the answer as JSON, it may not; ``model`` is who answered."""
+    rejected: list[dict[str, Any]] = [_refused(one) for one in reader.extraction.rejected]
     proposed: list[Proposal] = []
-    if reader.extraction.writes:
-        drafts = [_draft(call, prepared, write) for write in reader.extraction.writes]
-        created = await in_tenant(call.principal.ref, _create, drafts, prepared, call)
-        proposed = list(created.proposals)
-        rejected += [{"type": one.type, "reason": one.reason, "payload": one.payload} for one in created.rejected]
+    # An answer that was taken back proposes nothing, whatever its model had called by then.
+    writes = reader.extraction.writes if reader.redirect is None else ()
+    rejected += [_not_here(one) for one in writes if not prepared.limits.allows_write(one.type)]
+    writes = tuple(one for one in writes if prepared.limits.allows_write(one.type))
+    if writes:
+        drafts = [_draft(call, prepared, write) for write in writes]
+        proposed, without = await in_tenant(call.principal.ref, _create, drafts, prepared, call)
+        rejected += without
+    if reader.findings:
+        call.decided("guardrails", "ok", direction="output", findings=[one.as_json() for one in reader.findings])
     call.decided("writes", "ok", proposed=[one.public_id for one in proposed], rejected=len(rejected))
     note = ""
     if prose and proposed and not reader.content and not reader.extraction.tool_calls:
         note = "I have put this forward; it waits for approval."
+    await _keep(call, prepared, reader, answer=reader.content + note, model=model)
     return Outcome(tuple(one.wire() for one in proposed), tuple(rejected), note)
+
+
+async def _keep(call: Call, prepared: Prepared, reader: Reader, *, answer: str, model: str) -> None:
+    """Leave the turn in its conversation. The answer is out by now and paid for: a store that is away costs the
+    transcript this turn, not the caller the answer."""
+    try:
+        await in_tenant(call.principal.ref, _keep_turn, call, prepared, reader, answer, model)
+    except Unavailable as error:
+        call.decided("conversation", "degraded", code=error.code)
+        log.warning("chat.turn_not_kept", code=error.code, request_id=ids.public("req", call.request_id))
+
+
+def _keep_turn(call: Call, prepared: Prepared, reader: Reader, answer: str, model: str) -> None:
+    if not prepared.limits.history:
+        return
+    with transaction.atomic():
+        conversations.append_turn(
+            prepared.conversation.id,
+            request_id=call.request_id,
+            question=question_of(prepared.messages),
+            answer=answer,
+            persona_version=prepared.persona.version,
+            model=model,
+            citations=[citation.wire() for citation in reader.citations],
+            retention_days=prepared.policy.retention.conversation_days,
+        )
+        if prepared.redirect is None:
+            subject = prepared.subject
+            relationships.note_turn(
+                subject.pk, prepared.persona.persona_id, subject_id=subject.id, request_id=call.request_id
+            )
+
+
+def _refused(write: RejectedWrite) -> dict[str, Any]:
+    """A call of a write tool that says no write, in the shape of one that was refused later."""
+    problem = {"pointer": "#/payload", "code": write.reason, "message": f"the model's call is {write.reason}"}
+    return {"type": _TYPES.get(write.tool, "unknown"), "reason": write.reason, "errors": [problem]}
+
+
+def _not_here(write: ProposedWrite) -> dict[str, Any]:
+    """A write that a group is no place for: it would make one person's words another's memory."""
+    problem = {"pointer": "#/type", "code": "not_in_group", "message": "may not be proposed where others read along"}
+    return {"type": write.type, "payload": write.payload, "reason": "not_in_group", "errors": [problem]}
 
 
 def _draft(call: Call, prepared: Prepared, write: ProposedWrite) -> Draft:
     return Draft(
         type=write.type,
-        payload=mask(write.payload, prepared.policy.redact_mode),
+        payload=mask(_named(prepared, write), prepared.policy.redact_mode),
         subject_id=prepared.subject.id,
         persona_id=prepared.persona.persona_id,
         source=_source(call, prepared, write),
@@ -64,6 +121,15 @@ def _draft(call: Call, prepared: Prepared, write: ProposedWrite) -> Draft:
         conversation_id=prepared.conversation.id,
         request_id=call.request_id,
     )
+
+
+def _named(prepared: Prepared, write: ProposedWrite) -> dict[str, Any]:
+    """The payload; what is to be forgotten goes by its id, of which the model knows the marker alone."""
+    memories = prepared.recall.memories
+    if write.type != MEMORY_FORGET or "memory_id" in write.payload or write.memory is None:
+        return write.payload
+    known = 1 <= write.memory <= len(memories)
+    return {**write.payload, "memory_id": memories[write.memory - 1].public_id} if known else write.payload
 
 
 def _source(call: Call, prepared: Prepared, write: ProposedWrite) -> str:
@@ -75,10 +141,35 @@ def _source(call: Call, prepared: Prepared, write: ProposedWrite) -> str:
     return f"chat:{ids.public('req', call.request_id)}"
 
 
-def _create(drafts: list[Draft], prepared: Prepared, call: Call) -> Created:
-    created = proposals.create(drafts, actor=call.principal.actor)
+def _create(drafts: list[Draft], prepared: Prepared, call: Call) -> tuple[list[Proposal], list[dict[str, Any]]]:
+    """(the proposals, what became none and why)."""
+    problems = [(draft, _unwanted(draft, prepared)) for draft in drafts]
+    kept = [draft for draft, problem in problems if problem is None]
+    created = proposals.create(kept, actor=call.principal.actor, policy=prepared.policy)
     for proposal in created.proposals:
-        if prepared.policy.auto_approves(proposal.type, proposal.confidence):
-            proposals.approve(proposal.id, actor=_POLICY, comment="approved by policy", request_id=call.request_id)
-            proposals.execute(proposal.id)
-    return created
+        auto.decide(prepared.policy, proposal, request_id=call.request_id)
+    rejected = [_told(draft, problem) for draft, problem in problems if problem is not None]
+    return list(created.proposals), [*rejected, *(one.wire() for one in created.rejected)]
+
+
+def _unwanted(draft: Draft, prepared: Prepared) -> GatewayError | None:
+    """Why a memory that the model would like to keep is not even proposed: it was forgotten, it only repeats what was
+    recalled, or its source was taken back."""
+    text = draft.payload.get("text")
+    if draft.type != MEMORY_WRITE or not isinstance(text, str):
+        return None
+    source, _, ref = draft.source.partition(":")
+    item = NewMemory(
+        text=text,
+        provenance=Provenance(source, ref or None),
+        slot=draft.payload.get("slot"),
+        value=draft.payload.get("value"),
+        extracted=True,
+        recalled=tuple(one.text for one in prepared.recall.memories),
+    )
+    return memory.refusal(prepared.subject.pk, item)
+
+
+def _told(draft: Draft, problem: GatewayError) -> dict[str, Any]:
+    error = {"pointer": "#/payload", "code": problem.code, "message": problem.detail}
+    return {"type": draft.type, "payload": draft.payload, "reason": problem.code, "errors": [error]}

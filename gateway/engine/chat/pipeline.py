@@ -16,7 +16,7 @@ from typing import Any
 from gateway.core import ids
 from gateway.core.endpoint import Call
 from gateway.engine import routing
-from gateway.engine.chat import compose, messages, observed, prepare, tools, unpriced
+from gateway.engine.chat import compose, enforcement, messages, observed, prepare, redirects, tools, unpriced
 from gateway.engine.chat.metering import Meter
 from gateway.engine.chat.outcome import conclude
 from gateway.engine.chat.reader import Reader
@@ -28,7 +28,6 @@ from gateway.platform.providers.attempts import Attempt
 from gateway.platform.providers.entries import Route
 from gateway.platform.providers.types import ModelDelta, ModelRequest, ModelStream
 from gateway.platform.telemetry import tracing
-from tenants.context import in_tenant
 
 # What persona, rules and memories usually add to the caller's messages: held as well, under a hard budget.
 _COMPOSED_BYTES = 16_384
@@ -48,7 +47,7 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
     """The events of one turn, the last being ``message.done`` with the whole answer. Raises GatewayError at any
     point."""
     principal = call.principal
-    prepare.check_key(principal, request)
+    request = prepare.admitted(principal, request)
     offers_writes = bool(catalogue.value(principal.organization, "enable_proposals"))
     tools.check(request.tools, request.tool_choice, offers_writes=offers_writes)
     needs = _needs(request) if request.model == tiers.AUTO else frozenset()
@@ -96,7 +95,7 @@ async def whole(call: Call, request: ChatRequest) -> Answer:
 async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
     call, request, meter = turn.call, turn.request, turn.meter
     with tracing.span(call, "recall") as step:
-        prepared = await in_tenant(call.principal.ref, prepare.prepare, request, call.principal, call.request_id)
+        prepared = await prepare.ready(call, request)
         step.set(ikiro__memories=len(prepared.recall.memories), ikiro__cache_hit=prepared.recall.cache_hit)
     _record(call, prepared, meter)
     observed.recalled(call, prepared.recall)
@@ -108,7 +107,10 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
         prepared.policy.check_model(route.name)  # the policy as it is now; the plan's may be a second old
         return await route.open(replace(asked, model=route.model), made, retries=retries)
 
-    stream = await meter.walk(ask, stream=request.stream)
+    redirect = prepared.redirect
+    stream: AsyncGenerator[ModelDelta, None] | ModelStream = (
+        redirects.said(redirect) if redirect is not None else await meter.walk(ask, stream=request.stream)
+    )
     request = replace(request, model=meter.route.name)
     async with aclosing(stream):
         yield Event("message.start", _start(call, request, prepared))
@@ -117,6 +119,8 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
             meter.frames += 1
             for event in reader.feed(delta):
                 yield event
+            if redirect is None and reader.redirect is not None:
+                break
             if meter.overruns():
                 call.decided("answer", "refused", code="max_tokens_exceeded", max_tokens=meter.limit)
                 for event in reader.feed(ModelDelta(finish_reason="length")):
@@ -124,7 +128,11 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
                 break
     for event in reader.finish():
         yield event
-    outcome = await conclude(call, prepared, reader, prose=not request.structured)
+    if redirect is None:
+        redirects.settle_on(call, reader, whole=not request.stream)
+    if reader.findings:
+        await enforcement.send(call, prepared.policy, reader.findings)
+    outcome = await conclude(call, prepared, reader, prose=not request.structured, model=request.model)
     if outcome.note:
         yield Event("content.delta", {"index": 0, "delta": {"content": outcome.note}})
     for proposal in outcome.proposed:
@@ -154,13 +162,14 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
 
 def _model_request(turn: _Turn, prepared: prepare.Prepared) -> ModelRequest:
     request, policy = turn.request, prepared.policy
-    composed = compose.compose(
+    parts = compose.parts(
         persona_prompt=prepared.persona.prompt,
+        situation=prepared.situation,
         policy=policy,
-        messages=prepared.messages,
         memories=prepared.recall.memories,
         offers_writes=turn.offer.writes,
     )
+    composed = compose.compose(parts, prepared.messages)
     turn.meter.prompt_bytes = messages.prompt_bytes(composed, request.body_bytes)
     params = dict(request.params)
     given = (request.max_tokens, policy.max_output_tokens, turn.meter.applied)
@@ -208,15 +217,9 @@ def _start(call: Call, request: ChatRequest, prepared: prepare.Prepared) -> dict
 
 
 def _record(call: Call, prepared: prepare.Prepared, meter: Meter) -> None:
-    persona, policy, recall = prepared.persona, prepared.policy, prepared.recall
-    meter.persona_version, meter.memory_recalls, meter.cache_hit = (
-        persona.version,
-        len(recall.memories),
-        recall.cache_hit,
-    )
-    call.decided("persona", "ok", persona_id=persona.persona_id, version=persona.version, digest=persona.digest)
-    call.decided("policy", "ok", values=policy.trace_json())
-    recalled = prepare.recalled_facts(recall)
-    verdict = "degraded" if recall.degraded else "ok"
-    call.decided("recall", verdict, memories=recalled, cache_hit=recall.cache_hit, version=recall.version)
-    call.read("memory.recalled", prepared.subject.id, memories=[one["id"] for one in recalled])
+    recall = prepared.recall
+    meter.persona_version, meter.memory_recalls = prepared.persona.version, len(recall.memories)
+    meter.cache_hit = recall.cache_hit
+    prepare.decided(call, prepared)
+    enforcement.note(call, prepared.policy, prepared.findings)
+    call.body_days, call.body_mode = prepared.policy.retention.body_days, prepared.policy.redact_mode

@@ -3,36 +3,50 @@ the model is called."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import transaction
 
-from gateway.core.errors import Forbidden
+from gateway.core.endpoint import Call
+from gateway.core.errors import BadRequest, FieldProblem, Forbidden
+from gateway.engine.chat.guarding import check_tools, guarded
 from gateway.engine.chat.messages import Message, masked
 from gateway.engine.chat.types import ChatRequest
 from gateway.engine.conversations import services as conversations
 from gateway.engine.conversations.types import Conversation
+from gateway.engine.experiments import services as experiments
 from gateway.governance.policies import selectors as policies
+from gateway.governance.policies.guardrails import Finding
 from gateway.governance.policies.types import EffectivePolicy, RequestedPolicy
 from gateway.knowledge.memory import selectors as memory
-from gateway.knowledge.memory.types import Recall, RecallQuery
+from gateway.knowledge.memory.types import Meaning, Recall, RecallQuery
+from gateway.knowledge.personas import modes, relationships, safety
 from gateway.knowledge.personas import selectors as personas
+from gateway.knowledge.personas.compile import situation
+from gateway.knowledge.personas.modes import ModeLimits
+from gateway.knowledge.personas.safety import Redirect
 from gateway.knowledge.personas.types import PersonaVersion
 from gateway.knowledge.subjects import services as subjects
 from gateway.knowledge.subjects.types import SubjectRef
+from gateway.platform import embeddings
 from gateway.platform.flags import catalogue
+from tenants.context import in_tenant
 from tenants.types import Principal
 
 RECALLED = 10
+NOTHING_RECALLED = Recall((), cache_hit=False, degraded=False, version=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The turn's persona, subject, policy, conversation and memories, as values that outlive the connection;
-    ``messages`` are the caller's, masked as the policy asks."""
+    """The turn's persona, subject, policy, conversation and memories, as values that outlive the connection.
+
+    ``messages`` are the caller's, masked as the policy asks; ``findings`` are what its guardrails saw in them;
+    ``stage`` is how well persona and subject know each other (None where that is nobody's business); ``situation`` is
+    what stage and mode add to the prompt; ``redirect`` is what to answer instead of asking a model;
+    ``arm`` is the experiment that chose the version, and which of its arms.
+    """
 
     persona: PersonaVersion
     subject: SubjectRef
@@ -40,12 +54,25 @@ class Prepared:
     conversation: Conversation
     recall: Recall
     messages: tuple[Message, ...]
+    findings: tuple[Finding, ...]
+    limits: ModeLimits
+    stage: str | None
+    situation: str
+    redirect: Redirect | None
+    arm: dict[str, str] | None
 
 
-def check_key(principal: Principal, request: ChatRequest) -> None:
-    """Refuse what the key may not touch, before anything is read or counted."""
-    if not principal.may_use_persona(request.persona_id):
-        raise Forbidden(f"This key may not use the persona {request.persona_id!r}.", code="persona_not_allowed")
+def admitted(principal: Principal, request: ChatRequest) -> ChatRequest:
+    """The request with the version that its ``persona_id`` may name in its own place. Raises BadRequest, and Forbidden
+    for what the caller may not touch, before anything is read or counted."""
+    persona_id, version = personas.parse_ref(request.persona_id)
+    if version is not None:
+        if request.persona_version not in (None, version):
+            problem = FieldProblem("#/persona_version", "disagrees", f"must be {version} as in persona_id, or left out")
+            raise BadRequest(f"persona_version {problem.message}.", problems=(problem,))
+        request = replace(request, persona_id=persona_id, persona_version=version)
+    if not principal.may_use_persona(persona_id):
+        raise Forbidden(f"This key may not use the persona {persona_id!r}.", code="persona_not_allowed")
     if not principal.may_use_subject(request.subject_id):
         raise Forbidden("This key may not act for this subject.", code="subject_not_allowed")
     allowed = principal.grant.memory_scopes
@@ -54,9 +81,20 @@ def check_key(principal: Principal, request: ChatRequest) -> None:
         raise Forbidden(
             f"This key may not search the memory scopes {', '.join(outside)}.", code="memory_scope_not_allowed"
         )
+    return request
 
 
-def prepare(request: ChatRequest, principal: Principal, request_id: UUID, *, keep: bool = True) -> Prepared:
+async def ready(call: Call, request: ChatRequest, *, keep: bool = True) -> Prepared:
+    """All that the turn needs: what its question means, asked of the embedder, and ``prepare``'s one hop."""
+    principal = call.principal
+    found = await embeddings.query(principal.organization, request.question)
+    meaning = Meaning(found.model_id, found.vector) if found is not None else None
+    return await in_tenant(principal.ref, prepare, request, principal, call.request_id, meaning=meaning, keep=keep)
+
+
+def prepare(
+    request: ChatRequest, principal: Principal, request_id: UUID, *, meaning: Meaning | None, keep: bool
+) -> Prepared:
     """Persona (at its pinned version), policy, subject, conversation and recall. Runs inside the organization's scope.
     With ``keep`` false everything is read and decided alike, and nothing is left behind.
 
@@ -64,8 +102,9 @@ def prepare(request: ChatRequest, principal: Principal, request_id: UUID, *, kee
     then nothing is left behind, not even a subject seen for the first time.
     """
     with transaction.atomic():
-        persona = personas.load(request.persona_id, request.persona_version)
         subject = subjects.ensure(request.subject_id, actor=principal.actor, request_id=request_id)
+        begun_with, arm = _version(request)
+        persona = personas.load(request.persona_id, begun_with)
         conversation = _conversation(request, subject, persona)
         if conversation.persona_version != persona.version:
             persona = personas.load(request.persona_id, conversation.persona_version)
@@ -73,17 +112,76 @@ def prepare(request: ChatRequest, principal: Principal, request_id: UUID, *, kee
             persona_do=persona.cartridge.behavior.do,
             persona_dont=persona.cartridge.behavior.dont,
             request=_requested(request, principal),
+            teams=(*principal.grant.team_ids, *subject.team_ids),
+            subject_id=subject.id,
+            conversation_id=conversation.public_id,
         )
-        policy.check_model(request.model)
+        if request.model:
+            policy.check_model(request.model)
+        check_tools(request.tools, policy)
+        told, findings = guarded(request.messages, policy)
+        limits = modes.limits(request.mode)
+        stage = relationships.of(subject.pk, persona.persona_id).stage if limits.history else None
         if not keep:
             transaction.set_rollback(True)
-    # After the transaction: recall keeps and uses its cache only for what is committed.
-    query = RecallQuery(
-        subject.pk, request.question, k=RECALLED, memory_scopes=policy.memory_scopes, personas=(persona.persona_id,)
+    redirect = safety.redirect(persona.cartridge, request.question)
+    return Prepared(
+        persona,
+        subject,
+        policy,
+        conversation,
+        # After the transaction: recall keeps and uses its cache only for what is committed.
+        _recall(
+            request,
+            principal,
+            subject,
+            persona,
+            memory_scopes=limits.narrow_scopes(policy.memory_scopes),
+            meaning=meaning,
+        )
+        if redirect is None
+        else NOTHING_RECALLED,
+        masked(told, policy.redact_mode),
+        findings,
+        limits,
+        stage,
+        situation(persona.cartridge, stage=stage, mode=request.mode),
+        redirect,
+        arm,
     )
-    told = masked(request.messages, policy.redact_mode)
-    ttl_s = catalogue.value(principal.organization, "cache-memory-ttl-seconds")
-    return Prepared(persona, subject, policy, conversation, memory.recall(query, ttl_s=ttl_s), told)
+
+
+def _recall(
+    request: ChatRequest,
+    principal: Principal,
+    subject: SubjectRef,
+    persona: PersonaVersion,
+    *,
+    memory_scopes: tuple[str, ...] | None,
+    meaning: Meaning | None,
+) -> Recall:
+    query = RecallQuery(
+        subject.pk,
+        request.question,
+        k=RECALLED,
+        memory_scopes=memory_scopes,
+        personas=(persona.persona_id,),
+        meaning=meaning,
+        meaning_expected=embeddings.active_model(principal.organization) is not None,
+    )
+    return memory.recall(query, ttl_s=catalogue.value(principal.organization, "cache-memory-ttl-seconds"))
+
+
+def _version(request: ChatRequest) -> tuple[int | None, dict[str, str] | None]:
+    """(the version asked for, or that an experiment gives this subject; the experiment's facts). What a conversation
+    began with is kept by the conversation."""
+    if request.persona_version is not None or request.conversation_id is not None:
+        return request.persona_version, None
+    found = experiments.version_for(request.persona_id, request.subject_id)
+    if found is None:
+        return None, None
+    experiment, arm = found
+    return experiment.version(arm), {"id": experiment.public_id, "arm": arm.value}
 
 
 def _conversation(request: ChatRequest, subject: SubjectRef, persona: PersonaVersion) -> Conversation:
@@ -108,6 +206,26 @@ def _requested(request: ChatRequest, principal: Principal) -> RequestedPolicy:
     )
 
 
-def recalled_facts(recall: Recall) -> Sequence[dict[str, Any]]:
-    """The recall's line in the decision record: ids and scores, no content."""
-    return [{"id": memory.public_id, "score": round(memory.score, 4)} for memory in recall.memories]
+def decided(call: Call, prepared: Prepared) -> None:
+    """The lines of persona, policy and recall in the decision record: ids, values and scores, no content. Memories that
+    were read are noted for the audit."""
+    persona, recall = prepared.persona, prepared.recall
+    call.decided(
+        "persona",
+        "ok",
+        persona_id=persona.persona_id,
+        version=persona.version,
+        digest=persona.digest,
+        relationship=prepared.stage,
+        **({"experiment": prepared.arm} if prepared.arm is not None else {}),
+    )
+    call.decided("policy", "ok", values=prepared.policy.trace_json())
+    if prepared.findings:
+        call.decided("guardrails", "ok", direction="input", findings=[one.as_json() for one in prepared.findings])
+    if (redirect := prepared.redirect) is not None:
+        call.decided("safety", "redirected", rule=redirect.pointer, term=redirect.term)
+        return
+    recalled = [{"id": one.public_id, "score": round(one.score, 4)} for one in recall.memories]
+    verdict = "degraded" if recall.degraded else "ok"
+    call.decided("recall", verdict, memories=recalled, cache_hit=recall.cache_hit, version=recall.version)
+    call.read("memory.recalled", prepared.subject.id, memories=[one["id"] for one in recalled])

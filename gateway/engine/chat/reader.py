@@ -1,25 +1,26 @@
-"""Reads the model's deltas into what the caller may see: write tools taken out, citation markers resolved, text
-masked."""
+"""Reads the model's deltas into what the caller may see: write tools taken out, citation markers resolved, text masked
+and kept on safe ground."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from gateway.engine.chat.citations import CitationFilter
+from gateway.engine.chat.citations import CitationFilter, cite
 from gateway.engine.chat.extraction import Extraction
 from gateway.engine.chat.metering import Meter
 from gateway.engine.chat.prepare import Prepared
 from gateway.engine.chat.types import Citation, Event, Usage
-from gateway.governance.policies import redaction
+from gateway.governance.policies import guardrails
+from gateway.governance.policies.guardrails import Finding
+from gateway.knowledge.personas.safety import OutputWatch, Redirect
 from gateway.platform.providers.types import ModelDelta
-
-_SNIPPET = 240
 
 
 class Reader:
     """One answer being read. After ``finish`` the whole stands in ``content``, ``citations`` and ``extraction``;
-    ``refused`` says that the content is why there is no answer."""
+    ``refused`` says that the content is why there is no answer. Once ``redirect`` is set the answer went where the
+    persona does not go: its redirect was said instead, and the rest is not to be read."""
 
     def __init__(self, prepared: Prepared, meter: Meter) -> None:
         self.content = ""
@@ -29,9 +30,19 @@ class Reader:
         self._memories = prepared.recall.memories
         self._mode = prepared.policy.redact_mode
         self._markers = CitationFilter(len(self._memories))
-        self._mask = redaction.StreamRedactor(self._mode)
+        self._guard = guardrails.OutputGuard(prepared.policy)
+        self._watch = OutputWatch(prepared.persona.cartridge)
         self._meter = meter
         self._cited: set[int] = set()
+
+    @property
+    def redirect(self) -> Redirect | None:
+        return self._watch.hit
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the policy's guardrails saw in the answer."""
+        return self._guard.findings
 
     def feed(self, delta: ModelDelta) -> Iterator[Event]:
         """The events that one delta lets out."""
@@ -41,13 +52,14 @@ class Reader:
         part = self.extraction.feed(delta)
         if part.content:
             self._meter.seen_bytes += len(part.content.encode())
-            yield from self._text(self._mask.feed(self._markers.feed(part.content)))
+            yield from self._text(self._watch.feed(self._guard.feed(self._markers.feed(part.content))))
             yield from self._cite()
         yield from self._tool_calls(part.tool_calls)
 
     def finish(self) -> Iterator[Event]:
         """The events held back until the end was known."""
-        yield from self._text(self._mask.feed(self._markers.finish()) + self._mask.finish())
+        late = self._guard.feed(self._markers.finish()) + self._guard.finish()
+        yield from self._text(self._watch.feed(late) + self._watch.finish())
         yield from self._cite()
         yield from self._tool_calls(self.extraction.finish())
 
@@ -78,8 +90,6 @@ class Reader:
             if number in self._cited:
                 continue
             self._cited.add(number)
-            memory = self._memories[number - 1]
-            snippet = redaction.redact((memory.provenance.snippet or memory.text)[:_SNIPPET], self._mode)
-            citation = Citation(memory.public_id, memory.uri, memory.confidence, snippet)
+            citation = cite(self._memories[number - 1], self._mode)
             self.citations.append(citation)
             yield Event("citation", citation.wire())

@@ -3,11 +3,13 @@ re-implements a stage."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from gateway.core import ids
+from gateway.knowledge.personas.types import Mode
 
 MAX_MESSAGES = 2_000
 
@@ -15,7 +17,8 @@ MAX_MESSAGES = 2_000
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One turn. ``messages`` and ``tools`` are in OpenAI's shape; ``memory_scopes`` None means all that key and
-    policy allow; ``body_bytes`` is the size of what the caller sent, the upper bound of its prompt tokens."""
+    policy allow; ``mode`` is ``group`` where others read along; ``body_bytes`` is the size of what the caller sent, the
+    upper bound of its prompt tokens."""
 
     model: str
     persona_id: str
@@ -30,21 +33,27 @@ class ChatRequest:
     tools: tuple[dict[str, Any], ...] = ()
     tool_choice: Any = None
     params: dict[str, Any] = field(default_factory=dict)
+    mode: Mode = "direct"
     body_bytes: int = 0
 
     @property
     def question(self) -> str:
         """The text of the last user message: what recall searches for."""
-        for message in reversed(self.messages):
-            if message.get("role") == "user":
-                return text_of(message.get("content"))
-        return ""
+        return question_of(self.messages)
 
     @property
     def structured(self) -> bool:
         """Whether the answer is JSON that a program will read."""
         wanted = self.params.get("response_format")
         return isinstance(wanted, dict) and wanted.get("type") in {"json_object", "json_schema"}
+
+
+def question_of(messages: Sequence[dict[str, Any]]) -> str:
+    """The text of the last user message; empty when there is none."""
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            return text_of(message.get("content"))
+    return ""
 
 
 def text_of(content: Any) -> str:

@@ -38,6 +38,12 @@ _MEMORY = {
     "minimum": 1,
     "description": "The number N of the memory [mN] that this rests on, if it does.",
 }
+# In words: a schema of alternatives is more than most models follow, and unknown types are proposals too.
+_PAYLOADS = (
+    "What to write. calendar.create: {title, when (ISO 8601 with offset, or a date), until?, duration_minutes?, "
+    "location?, description?}; email.draft: {to: [...], cc?, subject, body}; webhook.call: {data, event?}; "
+    "memory.forget: {reason?}, with the memory's number in `memory`."
+)
 
 WRITE_TOOLS: tuple[dict[str, Any], ...] = (
     {
@@ -79,7 +85,7 @@ WRITE_TOOLS: tuple[dict[str, Any], ...] = (
                 "type": "object",
                 "properties": {
                     "type": {"type": "string", "description": "What kind of write, for example calendar.create."},
-                    "payload": {"type": "object", "description": "What to write, for example {title, when}."},
+                    "payload": {"type": "object", "description": _PAYLOADS},
                     "confidence": _CONFIDENCE,
                     "memory": _MEMORY,
                 },

@@ -47,7 +47,7 @@ async def plan(
     Unavailable, for the first target where none is left, and ProviderCooling where all that are left are paused.
     """
     look = registry.configuration(organization) if name in tiers.NAMES else registry.configured_for(organization, name)
-    found, policy = await look, await policies.of(organization)
+    found, policy = await look, await policies.of(principal)
     wanted = _wanted(found, name, request_id, needs)
     kept: list[Route] = []
     left_out: list[LeftOut] = []

@@ -1,22 +1,51 @@
-"""Which models an organization's policy allows, in memory: read once for each of its versions.
+"""Which models an organization's policy allows a caller, in memory: read once for each of its versions.
 
 A change of the lists gives the organization the next directory version, which reaches every worker within a second. So
-a pass-through call, which reads no table, obeys the policy as a persona's turn does.
+a pass-through call, which reads no table, obeys the policy of the organization and of the key's teams as a persona's
+turn does.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from gateway.core.versioned import Versioned
 from gateway.governance.policies import selectors
-from gateway.governance.policies.types import EffectivePolicy
+from gateway.governance.policies.merge import merge
+from gateway.governance.policies.types import EffectivePolicy, Level, Overlay
 from tenants.context import in_tenant
-from tenants.types import Organization
+from tenants.types import Principal
 
-_policies: Versioned[EffectivePolicy] = Versioned("load-policy")
+_MOST_TEAMS = 1_000
 
 
-async def of(organization: Organization) -> EffectivePolicy:
-    """The organization's own policy, at least as new as this view of the organization. Raises Unavailable."""
-    return await _policies.of(
-        organization.ref.id, organization.version, lambda _: in_tenant(organization.ref, selectors.effective)
-    )
+@dataclass(slots=True)
+class _Shared:
+    """The overlays of the organization and its teams, and what they come to for each set of teams asked about."""
+
+    overlays: list[Overlay]
+    merged: dict[tuple[str, ...], EffectivePolicy] = field(default_factory=dict)
+
+    def of(self, teams: tuple[str, ...]) -> EffectivePolicy:
+        found = self.merged.get(teams)
+        if found is None:
+            if len(self.merged) >= _MOST_TEAMS:
+                self.merged.clear()
+            found = merge([one for one in self.overlays if one.level is Level.ORG or one.target in teams])
+            self.merged[teams] = found
+        return found
+
+
+_policies: Versioned[_Shared] = Versioned("load-policy")
+
+
+async def of(principal: Principal) -> EffectivePolicy:
+    """What binds this caller whoever the call is about, at least as new as its view of the organization. Raises
+    Unavailable."""
+    organization = principal.organization
+    known = await _policies.of(organization.ref.id, organization.version, lambda _: in_tenant(organization.ref, _read))
+    return known.of(principal.grant.team_ids)
+
+
+def _read() -> _Shared:
+    return _Shared(selectors.of_teams())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from gateway.governance.policies.types import Approval, Fields, RedactMode, Writes
+from gateway.governance.policies.guardrails import documents as guardrails
+from gateway.governance.policies.terms import Approval, Fields, RedactMode, Retention, Writes
 
-_LISTS = ("do", "dont", "disclaimers", "denied_models")
-_MAYBE_LISTS = ("memory_scopes", "allowed_models")
+_LISTS = ("do", "dont", "disclaimers", "denied_models", "denied_tools")
+_MAYBE_LISTS = ("memory_scopes", "allowed_models", "allowed_tools", "write_targets")
 
 
 def to_json(fields: Fields) -> dict[str, Any]:
@@ -23,8 +25,10 @@ def to_json(fields: Fields) -> dict[str, Any]:
         values[name] = list(said) if said is not None else None
     values["redact_mode"] = fields.redact_mode.value if fields.redact_mode else None
     values["max_output_tokens"] = fields.max_output_tokens
-    values["writes"] = {name: value for name, value in writes.items() if value is not None} or None
-    return {name: value for name, value in values.items() if value is not None}
+    values["writes"] = _said(writes)
+    values["retention"] = _said(asdict(fields.retention))
+    values["guardrails"] = guardrails.to_json(fields.guardrails) or None
+    return _said(values) or {}
 
 
 def from_json(values: dict[str, Any]) -> Fields:
@@ -43,4 +47,10 @@ def from_json(values: dict[str, Any]) -> Fields:
             auto_types=tuple(auto_types) if auto_types is not None else None,
             min_confidence=writes.get("min_confidence"),
         ),
+        retention=Retention(**(values.get("retention") or {})),
+        guardrails=guardrails.from_json(values.get("guardrails")),
     )
+
+
+def _said(values: dict[str, Any]) -> dict[str, Any] | None:
+    return {name: value for name, value in values.items() if value is not None} or None

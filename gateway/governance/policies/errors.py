@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from gateway.core.errors import BadRequest, Conflict, FieldProblem
+from gateway.core.errors import BadRequest, Conflict, FieldProblem, NotFound
 
 
 class OverlayConflict(Conflict):
     default_code = "version_conflict"
+
+
+class OverlayNotFound(NotFound):
+    default_code = "overlay_not_found"
 
 
 class InvalidOverlay(BadRequest):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gateway.governance.policies.types import Overlay, TraceLine
+from gateway.governance.policies.terms import Overlay, TraceLine
 
 PERSONA = "persona"
 _PERSONA_RANK = 100

@@ -1,9 +1,11 @@
-"""``/proposals``: list, look, decide, retry."""
+"""``/proposals``: list, look, decide, retry, take back."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections.abc import Coroutine
+from typing import Annotated, Any
+from uuid import UUID
 
 from django.http import HttpRequest
 from ninja import Query, Router
@@ -11,9 +13,10 @@ from ninja import Query, Router
 from gateway.core import background, clock, ids
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.core.pagination import check_limit, decode_cursor
-from gateway.governance.proposals import registry, selectors, services
-from gateway.governance.proposals.schemas import DecisionIn, ProposalOut, ProposalPageOut
+from gateway.governance.proposals import carrying, registry, selectors, services
+from gateway.governance.proposals.schemas import CompensateIn, DecisionIn, ProposalPageOut
 from gateway.governance.proposals.types import Proposal, ProposalFilter, State
+from gateway.governance.proposals.wire import ProposalOut
 from tenants.context import in_tenant
 from tenants.types import OrgRef
 
@@ -51,7 +54,9 @@ async def list_proposals(
 @endpoint(scope=Scope.PROPOSALS_READ, flag="enable_proposals")
 async def get_proposal(request: HttpRequest, proposal_id: str) -> ProposalOut:
     call = call_of(request)
-    found = await in_tenant(call.principal.ref, selectors.get, ids.parse("prop", proposal_id), principal=call.principal)
+    ref = call.principal.ref
+    found = await in_tenant(ref, selectors.look, ids.parse("prop", proposal_id), principal=call.principal)
+    found = await carrying.looked(ref, found)
     call.read("proposal.read", found.public_id, subject_id=found.subject_id, persona_id=found.persona_id)
     return ProposalOut.of(found)
 
@@ -104,14 +109,37 @@ async def retry_proposal(request: HttpRequest, proposal_id: str) -> ProposalOut:
     return ProposalOut.of(await _carry_out(call.principal.ref, decided))
 
 
+@router.post("/proposals/{proposal_id}/compensate", response=ProposalOut, summary="Take back what was carried out")
+@endpoint(scope=Scope.PROPOSALS_DECIDE, flag="enable_proposals")
+async def compensate_proposal(request: HttpRequest, proposal_id: str, body: CompensateIn | None = None) -> ProposalOut:
+    call = call_of(request)
+    ref = call.principal.ref
+    found = await in_tenant(
+        ref,
+        services.compensate,
+        ids.parse("prop", proposal_id),
+        actor=call.principal.actor,
+        comment=(body and body.comment) or "",
+        request_id=call.request_id,
+        principal=call.principal,
+    )
+    if found.compensation is not None and found.compensation.state == "running":
+        found = await _while_quick(ref, carrying.take_back(ref, found.id), found.id)
+    return ProposalOut.of(found)
+
+
 async def _carry_out(ref: OrgRef, decided: Proposal) -> Proposal:
     """Carry a due proposal out while the caller waits, as far as that is quick; it goes on by itself when it is not."""
     if decided.state not in {State.APPROVED, State.EXECUTING} or not registry.runs_inline(decided.type):
         return decided
     if decided.execute_after is None or decided.execute_after > clock.now():
         return decided
+    return await _while_quick(ref, carrying.carry_out(ref, decided.id), decided.id)
+
+
+async def _while_quick(ref: OrgRef, work: Coroutine[Any, Any, Proposal], proposal_id: UUID) -> Proposal:
+    """The proposal after ``work``, or as it is when that takes longer than a caller should wait; it goes on then."""
     try:
-        work = background.start(in_tenant(ref, services.execute, decided.id), name="proposal-execution")
-        return await asyncio.wait_for(asyncio.shield(work), INLINE_S)
+        return await asyncio.wait_for(asyncio.shield(background.start(work, name="proposal-execution")), INLINE_S)
     except TimeoutError:
-        return await in_tenant(ref, selectors.get, decided.id)
+        return await in_tenant(ref, selectors.get, proposal_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.governance.proposals import registry
-from gateway.governance.proposals.types import Draft
+from gateway.governance.proposals.types import Draft, Proposal
 
 
 def diff_of(draft: Draft) -> dict[str, Any]:
@@ -18,6 +18,21 @@ def diff_of(draft: Draft) -> dict[str, Any]:
     if executor is not None and executor.diff is not None:
         return executor.diff(draft)
     return added(draft.type, draft.payload)
+
+
+def current(proposal: Proposal) -> dict[str, Any]:
+    """The diff against what is now, where the type can tell; else the one that it was proposed with."""
+    executor = registry.find(proposal.type)
+    if executor is None or executor.diff is None:
+        return proposal.diff
+    return executor.diff(
+        Draft(
+            type=proposal.type, payload=proposal.payload, subject_id=proposal.subject_id,
+            persona_id=proposal.persona_id, source=str(proposal.provenance.get("from", "")),
+            confidence=proposal.confidence, subject_pk=proposal.subject_pk,
+            conversation_id=proposal.conversation_id, request_id=proposal.request_id,
+        )
+    )  # fmt: skip
 
 
 def added(kind: str, payload: dict[str, Any]) -> dict[str, Any]:

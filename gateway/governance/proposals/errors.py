@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.core.errors import Conflict, GatewayError, NotFound
+from gateway.core.errors import BadRequest, Conflict, GatewayError, Gone, NotFound
 
 
 class UnknownProposal(NotFound):
@@ -33,3 +33,73 @@ class NoAssertionWriter(GatewayError):
     """Every execution persists an assertion, and nothing is installed that writes one."""
 
     default_code = "assertion_writer_missing"
+
+
+class NotExecuted(Conflict):
+    """Only what was carried out can be taken back. ``extra`` has ``state``."""
+
+    default_code = "proposal_not_executed"
+
+
+class NotReversible(Conflict):
+    """What this type does elsewhere, or did here, cannot be taken back."""
+
+    default_code = "not_reversible"
+
+
+class InvalidProposal(BadRequest):
+    """A draft that does not fit its type; ``problems`` says where."""
+
+    default_code = "invalid_proposal"
+
+
+class SubjectMissing(BadRequest):
+    """Every executed proposal leaves an assertion about its subject, and this one names none."""
+
+    default_code = "subject_missing"
+
+
+class EffectFailed(GatewayError):
+    """A server said no to what we asked of it. ``passing``: it may well say yes in a moment."""
+
+    default_code = "effect_refused"
+
+    def __init__(self, detail: str, *, code: str, passing: bool = False) -> None:
+        super().__init__(detail, code=code)
+        self.passing = passing
+
+
+class UnknownRule(NotFound):
+    default_code = "rule_not_found"
+
+
+class TooManyRules(Conflict):
+    default_code = "too_many_rules"
+
+
+class UnknownTarget(NotFound):
+    default_code = "write_target_not_found"
+
+
+class InvalidTarget(BadRequest):
+    default_code = "invalid_write_target"
+
+
+class TooManyTargets(Conflict):
+    default_code = "too_many_write_targets"
+
+
+class NoTarget(BadRequest):
+    """The proposal names no target that the organization has, or none that its policy allows."""
+
+    default_code = "write_target_missing"
+
+
+class NoDraft(NotFound):
+    """The proposal is no e-mail draft, or not carried out yet."""
+
+    default_code = "email_draft_not_found"
+
+
+class DraftGone(Gone):
+    default_code = "draft_discarded"

@@ -4,7 +4,7 @@ starts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,25 +14,52 @@ from gateway.core.errors import FieldProblem
 from gateway.governance.proposals.types import Draft, Effect, Proposal
 
 AssertionWriter = Callable[[Proposal], str]
+AssertionRetractor = Callable[[Proposal], None]
 _executors: dict[str, Executor] = {}
 _assertion_writer: AssertionWriter | None = None
+_assertion_retractor: AssertionRetractor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """How a type is carried out on somebody else's server.
+
+    ``prepare`` reads what the call needs (address, sealed secret) inside the organization's scope; ``call`` and
+    ``undo`` then run on the event loop with no database connection held, are given what ``prepare`` returned, and may
+    be repeated after a crash: they use the proposal's id as idempotency key, or look first whether the effect is there
+    already. An UpstreamError that ``passing`` says is passing is tried again by itself. ``look`` reads what is there
+    now, for the diff; it changes nothing.
+    """
+
+    prepare: Callable[[Proposal], Any]
+    call: Callable[[Proposal, Any], Awaitable[Effect]]
+    undo: Callable[[Proposal, Any], Awaitable[dict[str, Any]]] | None = None
+    look: Callable[[Proposal, Any], Awaitable[dict[str, Any]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """How one type is checked, previewed and carried out.
+    """How one type is checked, previewed, carried out and taken back.
 
-    ``schema`` is the payload's JSON Schema (2020-12). ``run`` works on the database alone, inside the transaction
-    that also changes the proposal's state: whatever it raises undoes its effect, and the proposal ends ``failed``
-    (with a GatewayError's own code). ``diff`` previews the change against what is. ``inline`` says that it is quick
-    enough to run while the approving request waits.
+    ``schema`` is the payload's JSON Schema (2020-12). A type has either ``run`` or ``external``. ``run`` works on the
+    database alone, inside the transaction that also changes the proposal's state: whatever it raises undoes its
+    effect, and the proposal ends ``failed`` (with a GatewayError's own code). ``diff`` previews the change against
+    what is, from the database alone. ``inline`` says that it is quick enough to run while the approving request waits.
+    ``undo`` takes back what ``run`` did, in one transaction with the record of it, and returns what it came to.
     """
 
     type: str
     schema: dict[str, Any]
-    run: Callable[[Proposal], Effect]
+    run: Callable[[Proposal], Effect] | None = None
     diff: Callable[[Draft], dict[str, Any]] | None = None
     inline: bool = True
+    external: External | None = None
+    undo: Callable[[Proposal], dict[str, Any]] | None = None
+
+    @property
+    def reversible(self) -> bool:
+        """Whether what was carried out can be taken back."""
+        return self.undo is not None or (self.external is not None and self.external.undo is not None)
 
     def problems(self, payload: dict[str, Any]) -> tuple[FieldProblem, ...]:
         """What is wrong with a payload, by JSON pointer; empty when it fits."""
@@ -51,12 +78,14 @@ class Executor:
 
 
 def register(executor: Executor) -> None:
-    """Install the executor of a type; registering the same one again changes nothing. Raises for a second one or a bad
-    schema.
+    """Install the executor of a type; registering the same one again changes nothing. Raises for a second one, a bad
+    schema, or one that says nothing of how it works.
     """
     known = _executors.get(executor.type)
     if known is not None and known != executor:
         raise RuntimeError(f"Two executors for proposals of type {executor.type!r}.")
+    if (executor.run is None) == (executor.external is None):
+        raise RuntimeError(f"The executor of {executor.type!r} needs run or external, and not both.")
     Draft202012Validator.check_schema(executor.schema)
     _executors[executor.type] = executor
 
@@ -77,14 +106,25 @@ def runs_inline(kind: str) -> bool:
     return executor is None or executor.inline
 
 
-def set_assertion_writer(write: AssertionWriter) -> None:
-    """Install what persists an assertion, with the proposal as its provenance, for effects that are none themselves."""
-    global _assertion_writer
-    _assertion_writer = write
+def external(kind: str) -> External | None:
+    """How this type is carried out elsewhere; None for one that needs the database alone."""
+    executor = _executors.get(kind)
+    return executor.external if executor is not None else None
+
+
+def set_assertion_writer(write: AssertionWriter, retract: AssertionRetractor | None = None) -> None:
+    """Install what persists an assertion, with the proposal as its provenance, for effects that are none themselves,
+    and what retracts it when the effect is taken back."""
+    global _assertion_writer, _assertion_retractor
+    _assertion_writer, _assertion_retractor = write, retract
 
 
 def assertion_writer() -> AssertionWriter | None:
     return _assertion_writer
+
+
+def assertion_retractor() -> AssertionRetractor | None:
+    return _assertion_retractor
 
 
 def _token(part: str | int) -> str:

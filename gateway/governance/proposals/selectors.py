@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from gateway.core import clock
 from gateway.core.errors import Forbidden
 from gateway.core.pagination import Page, page
+from gateway.core.plain import plain
+from gateway.governance.proposals.diff import current
 from gateway.governance.proposals.errors import UnknownProposal
-from gateway.governance.proposals.models import ProposalRow
-from gateway.governance.proposals.types import Proposal, ProposalFilter, State
+from gateway.governance.proposals.models import ProposalRow, VoteRow
+from gateway.governance.proposals.types import Approval, Compensation, Proposal, ProposalFilter, State
 from tenants.types import Principal
 
 
@@ -22,7 +26,14 @@ def get(proposal_id: UUID, *, principal: Principal | None = None) -> Proposal:
     if row is None:
         raise UnknownProposal("There is no such proposal.")
     check_allowed(principal, row.subject_id, row.persona_id)
-    return to_proposal(row)
+    return to_proposal(row, approvals_of([row]).get(row.id, ()))
+
+
+def look(proposal_id: UUID, *, principal: Principal | None = None) -> Proposal:
+    """One proposal for the eye of whoever decides: while it is pending, its diff is against what is now. Raises as
+    ``get`` does."""
+    found = get(proposal_id, principal=principal)
+    return replace(found, diff=plain(current(found))) if found.state is State.PENDING else found
 
 
 def list_page(
@@ -31,7 +42,17 @@ def list_page(
     """Proposals, newest first. A scoped key sees those of its subjects and personas; asking for another's raises
     Forbidden.
     """
-    rows = ProposalRow.objects.order_by("-id")
+    rows = narrowed(wanted, principal).order_by("-id")
+    if after is not None:
+        rows = rows.filter(id__lt=after)
+    found = list(rows[: limit + 1])
+    said = approvals_of(found)
+    return page([to_proposal(row, said.get(row.id, ())) for row in found], limit)
+
+
+def narrowed(wanted: ProposalFilter, principal: Principal | None) -> QuerySet[ProposalRow]:
+    """The rows of a filter that this caller may see. Raises Forbidden when it asks for another's."""
+    rows = ProposalRow.objects.all()
     if wanted.state is not None:
         rows = rows.filter(_in_state(wanted.state))
     if wanted.type is not None:
@@ -49,9 +70,18 @@ def list_page(
             rows = rows.filter(subject_id__in=principal.grant.subject_ids)
         if principal.grant.persona_ids is not None:
             rows = rows.filter(persona_id__in=principal.grant.persona_ids)
-    if after is not None:
-        rows = rows.filter(id__lt=after)
-    return page([to_proposal(row) for row in rows[: limit + 1]], limit)
+    return rows
+
+
+def approvals_of(rows: Sequence[ProposalRow]) -> dict[UUID, tuple[Approval, ...]]:
+    """Who said yes so far, by proposal, for those that need several; one query, none when no row does."""
+    several = [row.id for row in rows if row.quorum > 1]
+    said: dict[UUID, tuple[Approval, ...]] = {}
+    if several:
+        for vote in VoteRow.objects.filter(proposal_id__in=several).order_by("id"):
+            one = Approval(vote.voter, vote.actor, vote.comment, vote.created_at)
+            said[vote.proposal_id] = (*said.get(vote.proposal_id, ()), one)
+    return said
 
 
 def first_decided_at() -> datetime | None:
@@ -73,7 +103,7 @@ def check_allowed(principal: Principal | None, subject_id: str | None, persona_i
         raise Forbidden("This key may not act for the proposal's persona.", code="persona_not_allowed")
 
 
-def to_proposal(row: ProposalRow) -> Proposal:
+def to_proposal(row: ProposalRow, approvals: tuple[Approval, ...] = ()) -> Proposal:
     """The row as a value. One that ran out is ``expired`` from that moment, whether or not the sweep has come by."""
     state = State(row.state)
     if state is State.PENDING and row.expires_at <= clock.now():
@@ -102,7 +132,19 @@ def to_proposal(row: ProposalRow) -> Proposal:
         assertion_id=row.assertion_id,
         error=row.error,
         created_at=row.created_at,
+        quorum=row.quorum,
+        approvals=approvals,
+        rule_id=row.rule_id,
+        compensation=_compensation(row),
     )
+
+
+def _compensation(row: ProposalRow) -> Compensation | None:
+    said = row.compensation
+    if row.compensation_state is None or said is None:
+        return None
+    at = datetime.fromisoformat(said["at"])
+    return Compensation(row.compensation_state, said["by"], at, said["comment"], said.get("result"), said.get("error"))
 
 
 def _in_state(state: State) -> Q:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from gateway.governance.proposals import services
+from gateway.governance.proposals import carrying, services
 from tenants.celery import tenant_task
 from tenants.types import OrgRef
 
 
 @tenant_task(name="proposals.execute")
 def execute(ref: OrgRef, proposal_id: str) -> None:
-    """Carry out one approved proposal. Delivered twice, it happens once."""
-    services.execute(UUID(proposal_id))
+    """Carry out one approved proposal, or take one back. Delivered twice, it happens once."""
+    carrying.run(ref, UUID(proposal_id))
 
 
 @tenant_task(name="proposals.sweep")

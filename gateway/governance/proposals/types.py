@@ -27,8 +27,9 @@ class Draft:
     """A write that a persona would like to make. ``source`` says where it comes from (``chat:…``, ``gmail:msg_123``),
     ``confidence`` is 0 to 1.
 
-    ``diff`` (``{"before", "after"}``) is worked out from the payload when not given; ``expires_in`` defaults to seven
-    days.
+    ``diff`` (``{"before", "after"}``) is worked out from the payload when not given; ``expires_in`` defaults to what
+    the organization settled for the type, else seven days. ``quorum`` is how many people must say yes at least; what
+    is settled for the type may ask for more.
     """
 
     type: str
@@ -42,6 +43,7 @@ class Draft:
     request_id: UUID | None = None
     diff: dict[str, Any] | None = None
     expires_in: timedelta | None = None
+    quorum: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,33 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """One person's yes, where several are needed. ``by`` is whose vote it is, ``actor`` what they used (a key of
+    theirs)."""
+
+    by: str
+    actor: str
+    comment: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Compensation:
+    """That an executed write was taken back: ``state`` is running, done or failed; ``error`` is ``{"code",
+    "detail"}``."""
+
+    state: str
+    by: str
+    at: datetime
+    comment: str
+    result: dict[str, Any] | None = None
+    error: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
-    """One proposal. ``error`` is ``{"code", "detail"}``; ``result`` is what the executor answered."""
+    """One proposal. ``error`` is ``{"code", "detail"}``; ``result`` is what the executor answered. ``approvals`` are
+    kept where ``quorum`` is more than one; ``rule_id`` names the rule that approved it."""
 
     id: UUID
     type: str
@@ -87,6 +114,10 @@ class Proposal:
     assertion_id: str | None
     error: dict[str, str] | None
     created_at: datetime
+    quorum: int = 1
+    approvals: tuple[Approval, ...] = ()
+    rule_id: UUID | None = None
+    compensation: Compensation | None = None
 
     @property
     def public_id(self) -> str:

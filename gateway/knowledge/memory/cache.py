@@ -1,7 +1,7 @@
 """Recent recalls of this process: bounded in number and in characters, 300 seconds at most, checked against the
-subject's version.
+versions of what was searched.
 
-The cache decides nothing: whoever reads an entry compares its version with the database's first (``recall``), so
+The cache decides nothing: whoever reads an entry compares its versions with the database's first (``recall``), so
 that a forgotten memory is never served from here.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from threading import Lock
 
 from gateway.knowledge.memory.types import RecalledMemory
@@ -22,12 +23,21 @@ MAX_CHARACTERS = 8_000_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One answer, the version of the subject's memories it was read at, and its size in characters."""
+    """One answer: its memories, the versions (of the subject's memories, of the organization's knowledge if it was
+    searched) they were read at, and whose model's meanings were compared (None: none). ``partial``: some memories had
+    no embedding yet; they get one without a new version."""
 
     memories: tuple[RecalledMemory, ...]
-    version: int
-    stored_at: float
-    weight: int
+    versions: tuple[int, int | None]
+    nothing_found: bool
+    model_id: str | None
+    partial: bool = False
+    stored_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def weight(self) -> int:
+        """Its size in characters, about."""
+        return 200 + sum(len(memory.text) + len(memory.provenance.snippet or "") for memory in self.memories)
 
 
 class RecallCache:
@@ -38,6 +48,7 @@ class RecallCache:
         self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
         self._characters = 0
         self._lock = Lock()
+        self._flights: dict[Hashable, tuple[Lock, int]] = {}
 
     def get(self, key: Hashable, ttl_s: float | None = None) -> Entry | None:
         """The entry of this key, if it is younger than the time to live (default: the cache's own)."""
@@ -51,18 +62,38 @@ class RecallCache:
             self._entries.move_to_end(key)
             return entry
 
-    def put(self, key: Hashable, memories: tuple[RecalledMemory, ...], version: int) -> None:
+    def put(self, key: Hashable, entry: Entry) -> None:
         """Keep an answer; the least recently used make room. One that is larger than a tenth of the cache is not
         kept."""
-        weight = 200 + sum(len(memory.text) + len(memory.provenance.snippet or "") for memory in memories)
-        if weight > self._max_characters // 10:
+        if entry.weight > self._max_characters // 10:
             return
         with self._lock:
             self._drop(key)
-            self._entries[key] = Entry(memories, version, time.monotonic(), weight)
-            self._characters += weight
+            self._entries[key] = entry
+            self._characters += entry.weight
             while len(self._entries) > self._max_entries or self._characters > self._max_characters:
                 self._drop(next(iter(self._entries)))
+
+    @contextmanager
+    def flight(self, key: Hashable, wait_s: float) -> Iterator[bool]:
+        """Held while one thread finds the answer; others that want the same wait, at most ``wait_s`` seconds. Tells
+        whether there was somebody to wait for, so that it is worth looking again."""
+        with self._lock:
+            turn, users = self._flights.get(key, (Lock(), 0))
+            self._flights[key] = (turn, users + 1)
+        first = turn.acquire(blocking=False)
+        held = first or turn.acquire(timeout=wait_s)
+        try:
+            yield not first
+        finally:
+            if held:
+                turn.release()
+            with self._lock:
+                _, users = self._flights[key]
+                if users == 1:
+                    del self._flights[key]
+                else:
+                    self._flights[key] = (turn, users - 1)
 
     def clear(self) -> None:
         with self._lock:

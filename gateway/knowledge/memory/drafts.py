@@ -6,15 +6,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.core.errors import FieldProblem
+from gateway.knowledge.memory import slots, wording
 from gateway.knowledge.memory.errors import InvalidMemory
 from gateway.knowledge.memory.types import (
+    MAX_LABEL,
     MAX_NAME,
+    MAX_PII_TAGS,
+    MAX_RECALLED,
     MAX_REF,
     MAX_SNIPPET,
     MAX_TEXT,
@@ -26,14 +29,19 @@ from gateway.knowledge.memory.types import (
 )
 
 _EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
-_USER_SAID, _FIRST_PARTY, _OUTSIDE = 3, 2, 0
+USER_SAID, _FIRST_PARTY, _INFERRED, _OUTSIDE = 3, 2, 1, 0
 # How far a source is trusted; what is not listed is a first-party tool of the caller's.
-_TRUST = {"chat": _USER_SAID, "user": _USER_SAID, "org_kb": _OUTSIDE, "web": _OUTSIDE, "document": _OUTSIDE}
+_TRUST = {"chat": USER_SAID, "user": USER_SAID, "org_kb": _OUTSIDE, "web": _OUTSIDE, "document": _OUTSIDE}
+
+
+# Who speaks for the product, whatever the persona is called.
+_ASSISTANTS = frozenset({"assistant", "ai", "bot", "model", "system", "persona"})
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A checked memory. ``valid_from`` is the source's own time; ``sources`` has at least one."""
+    """A checked memory. ``valid_from`` is the source's own time; ``sources`` has at least one. ``audience`` is the one
+    persona that may recall it, None for all."""
 
     text: str
     type: str
@@ -53,6 +61,46 @@ class Draft:
     proposal_id: Any
     sources: tuple[Provenance, ...]
     content_hash: bytes
+    about: str | None
+    where: str | None
+    pii_tags: tuple[str, ...]
+    extracted: bool
+    recalled: tuple[str, ...]
+
+    @property
+    def audience(self) -> str | None:
+        return audience(self.scope, self.persona_id)
+
+    @property
+    def begins(self) -> datetime:
+        """From when on it is true."""
+        return self.valid_from or self.occurred_at
+
+    @property
+    def value_key(self) -> bytes | None:
+        return slots.value_key(self.value)
+
+    @property
+    def source_kinds(self) -> list[str]:
+        """Every source whose consent it needs, the collection it is searched under being one."""
+        return sorted(
+            {name.casefold() for name in (self.memory_scope, *(s.source for s in self.sources))} - {"proposal"}
+        )
+
+    @property
+    def is_assistants(self) -> bool:
+        """Whether the assistant's own words are meant."""
+        return is_assistant(self.speaker, self.persona_id)
+
+
+def audience(scope: str, persona_id: str | None) -> str | None:
+    """The one persona that may recall a memory of this visibility; None for all."""
+    return persona_id if scope == Visibility.PRIVATE else None
+
+
+def is_assistant(speaker: str | None, persona_id: str | None) -> bool:
+    """Whether these are the words of the assistant rather than of a person."""
+    return speaker is not None and speaker.casefold() in _ASSISTANTS | {(persona_id or "").casefold()}
 
 
 class _Checks:
@@ -118,6 +166,13 @@ def check(new: NewMemory, now: datetime) -> Draft:
     sources = tuple(_source(checks, source) for source in (new.provenance, *new.further_sources))
     memory_scope = checks.text("memory_scope", new.memory_scope, MAX_NAME) or sources[0].source
     slot = checks.text("slot", new.slot, MAX_NAME)
+    slot = slots.name_of(slot) if slot is not None else None
+    about, where = checks.text("about", new.about, MAX_LABEL), checks.text("where", new.where, MAX_LABEL)
+    if len(new.pii_tags) > MAX_PII_TAGS:
+        checks.fail("pii_tags", "length", f"must have at most {MAX_PII_TAGS} entries, not {len(new.pii_tags)}")
+    tags = [checks.text(f"pii_tags/{n}", tag, MAX_NAME) or "" for n, tag in enumerate(new.pii_tags[:MAX_PII_TAGS])]
+    if len(new.recalled) > MAX_RECALLED:
+        checks.fail("recalled", "length", f"must have at most {MAX_RECALLED} entries, not {len(new.recalled)}")
     speaker = checks.text("speaker", new.speaker, MAX_NAME)
     thread_id = checks.text("thread_id", new.thread_id, MAX_NAME)
     persona_id = checks.text("persona_id", new.persona_id, MAX_NAME)
@@ -135,9 +190,18 @@ def check(new: NewMemory, now: datetime) -> Draft:
         raise InvalidMemory(checks.problems)
     return Draft(
         text, new.type, slot, new.value, speaker, thread_id, occurred_at or now, valid_from, valid_to, expires_at,
-        new.scope, memory_scope, new.confidence, min(_TRUST.get(source.source, _FIRST_PARTY) for source in sources),
-        persona_id, new.proposal_id, sources, content_hash(text, speaker, memory_scope, new.scope, persona_id),
+        new.scope, memory_scope, new.confidence, _trust(sources, speaker, persona_id), persona_id, new.proposal_id,
+        sources, content_hash(text, speaker, memory_scope, new.scope, persona_id), about, where,
+        tuple(dict.fromkeys(tags)), new.extracted, new.recalled,
     )  # fmt: skip
+
+
+def _trust(sources: tuple[Provenance, ...], speaker: str | None, persona_id: str | None) -> int:
+    """The least of its lineage; what the assistant says is never more than inferred. A proposal adds no source of its
+    own: it says who agreed."""
+    trusts = [_TRUST.get(source.source, _FIRST_PARTY) for source in sources if source.source != "proposal"]
+    least = min(trusts, default=_FIRST_PARTY)
+    return min(least, _INFERRED) if is_assistant(speaker, persona_id) else least
 
 
 def _source(checks: _Checks, source: Provenance) -> Provenance:
@@ -153,9 +217,7 @@ def content_hash(text: str, speaker: str | None, memory_scope: str, scope: str, 
     The audience belongs to it: merging a memory into one that fewer may see would hide it, into one that more may
     see would show it.
     """
-    words = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    audience = persona_id or "" if scope == Visibility.PRIVATE else ""
-    parts = (words, (speaker or "").casefold(), memory_scope, scope, audience)
+    parts = (wording.normal(text), (speaker or "").casefold(), memory_scope, scope, audience(scope, persona_id) or "")
     return hashlib.sha256("\x1f".join(parts).encode()).digest()
 
 

@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
-from gateway.core.errors import BadRequest, FieldProblem, NotFound, PaymentRequired
+from gateway.core.errors import BadRequest, Conflict, FieldProblem, Forbidden, Gone, NotFound, PaymentRequired
 
 
 class MemoryNotFound(NotFound):
     default_code = "memory_not_found"
+
+
+class MemoryForgotten(Gone):
+    default_code = "memory_forgotten"
+
+
+class VersionConflict(Conflict):
+    """Somebody else corrected it, or a newer fact took over; ``extra`` has what there is now."""
+
+    default_code = "version_conflict"
+
+
+class AlreadyRemembered(Conflict):
+    """What a restored or corrected memory would say is said by another active one, named in ``extra``."""
+
+    default_code = "memory_exists"
+
+
+class NotRemembered(Conflict):
+    """A program's write that would bring back what was forgotten, repeat what was recalled, or make the assistant's
+    words a fact. Each rule has its own code."""
+
+    default_code = "restates_memory"
+
+
+class SourceRevoked(Forbidden):
+    """The subject took back the consent to this source; nothing is read out of it until it is given again."""
+
+    default_code = "source_revoked"
+
+
+class BoundaryNotFound(NotFound):
+    default_code = "boundary_not_found"
 
 
 class InvalidMemory(BadRequest):

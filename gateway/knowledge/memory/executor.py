@@ -11,9 +11,11 @@ from gateway.core.errors import BadRequest, FieldProblem
 from gateway.core.journal import Actor
 from gateway.governance.proposals import registry
 from gateway.governance.proposals.types import Effect, Proposal
-from gateway.knowledge.memory import services
+from gateway.knowledge.memory import proposed, services
 from gateway.knowledge.memory.types import (
+    MAX_LABEL,
     MAX_NAME,
+    MAX_PII_TAGS,
     MAX_REF,
     MAX_SNIPPET,
     MAX_TEXT,
@@ -28,6 +30,7 @@ from tenants import selectors as directory
 from tenants.context import current
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_NAME}
+_LABEL = {"type": "string", "minLength": 1, "maxLength": MAX_LABEL}
 _TIME = {"type": "string", "format": "date-time", "description": "ISO 8601 with an offset"}
 UPSERT_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -47,20 +50,43 @@ UPSERT_SCHEMA: dict[str, Any] = {
         "valid_to": _TIME,
         "scope": {"enum": [member.value for member in Visibility]},
         "memory_scope": _NAME,
+        "thread_id": _NAME,
+        "about": _LABEL,
+        "where": _LABEL,
+        "expires_at": _TIME,
+        "pii_tags": {"type": "array", "items": _NAME, "maxItems": MAX_PII_TAGS},
     },
 }
-_TIMES = ("occurred_at", "valid_from", "valid_to")
+_TIMES = ("occurred_at", "valid_from", "valid_to", "expires_at")
+# Whoever decides by these names is nobody: what a rule lets through is still what a program read out of a conversation.
+_RULES = ("policy:", "rule:", "system:")
 
 
 def register() -> None:
     """Make memory known to proposals; called once, when the app is ready."""
-    registry.register(registry.Executor(type="memory.upsert", schema=UPSERT_SCHEMA, run=upsert))
-    registry.set_assertion_writer(write_assertion)
+    registry.register(
+        registry.Executor(
+            type="memory.upsert", schema=UPSERT_SCHEMA, run=upsert, diff=proposed.upsert_diff, undo=proposed.undo_upsert
+        )
+    )
+    registry.register(
+        registry.Executor(
+            type="memory.forget",
+            schema=proposed.FORGET_SCHEMA,
+            run=proposed.forget,
+            diff=proposed.forget_diff,
+            undo=proposed.undo_forget,
+        )
+    )
+    registry.set_assertion_writer(write_assertion, proposed.retract)
 
 
 def upsert(proposal: Proposal) -> Effect:
-    """Store the proposed memory. Its first source is the proposal's own source, the second the proposal."""
+    """Store the proposed memory. Its first source is the proposal's own source, the second the proposal. It takes over
+    from what it contradicts: that was decided. Only a person's decision brings back what was forgotten."""
     payload = dict(proposal.payload)
+    payload["pii_tags"] = tuple(payload.get("pii_tags") or ())
+    payload["extracted"] = (proposal.decided_by or "").startswith(_RULES)
     times: dict[str, Any] = {name: _time(name, payload.pop(name)) for name in _TIMES if payload.get(name) is not None}
     organization = directory.organization(current().id)
     limit = plans.limits(organization).memories if organization else None

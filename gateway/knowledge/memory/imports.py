@@ -16,6 +16,7 @@ from gateway.core import ids
 from gateway.core.errors import GatewayError
 from gateway.core.journal import Actor
 from gateway.knowledge.memory import services
+from gateway.knowledge.memory.placement import EVERYTHING, Reach
 from gateway.knowledge.memory.types import ItemResult, NewMemory, Provenance, Subject
 from gateway.platform.operations.registry import OperationRun, runner
 
@@ -31,21 +32,31 @@ class _Person:
 
 
 def payload(
-    items: Sequence[tuple[Subject, NewMemory]], *, actor: Actor, limit_per_subject: int | None
+    items: Sequence[tuple[Subject, NewMemory]],
+    *,
+    actor: Actor,
+    limit_per_subject: int | None,
+    reach: Reach = EVERYTHING,
 ) -> dict[str, Any]:
     """What the operation keeps until it has run: plain JSON."""
     return {
         "items": [{"subject": [str(subject.pk), subject.id], "memory": _plain(new)} for subject, new in items],
         "actor": [actor.kind, actor.id],
         "limit": limit_per_subject,
+        "reach": [reach.memory_scopes, reach.personas],
     }
 
 
 def as_wire(result: ItemResult) -> dict[str, Any]:
-    """One item's result as a batch answers it: ``{index, id?, deduplicated?, error?}``."""
+    """One item's result as a batch answers it: ``{index, id?, deduplicated?, superseded?, proposal_id?, error?}``."""
     if result.error is not None:
         return {"index": result.index, "error": error_as_wire(result.error, result.index)}
-    return {"index": result.index, "id": ids.public("mem", result.stored), "deduplicated": result.deduplicated}
+    if result.proposal_id is not None:
+        return {"index": result.index, "proposal_id": ids.public("prop", result.proposal_id)}
+    wire = {"index": result.index, "id": ids.public("mem", result.stored), "deduplicated": result.deduplicated}
+    if result.superseded:
+        wire["superseded"] = [ids.public("mem", old) for old in result.superseded]
+    return wire
 
 
 def error_as_wire(error: GatewayError, index: int) -> dict[str, Any]:
@@ -61,11 +72,13 @@ def error_as_wire(error: GatewayError, index: int) -> dict[str, Any]:
 def run(operation: OperationRun) -> dict[str, Any]:
     """Store what is left of the batch; the result has the same ``data`` as a batch that was stored at once."""
     items = operation.payload["items"]
+    scopes, personas = operation.payload.get("reach") or (None, None)  # one of an earlier release names none
+    reach = Reach(tuple(scopes) if scopes is not None else None, tuple(personas) if personas is not None else None)
     data: list[dict[str, Any]] = list((operation.checkpoint or {}).get("data", ()))
     for start in range(operation.done, len(items), CHUNK):
         chunk = [_item(entry) for entry in items[start : start + CHUNK]]
         results = services.create_many(
-            chunk, actor=Actor(*operation.payload["actor"]), limit_per_subject=operation.payload["limit"]
+            chunk, actor=Actor(*operation.payload["actor"]), limit_per_subject=operation.payload["limit"], reach=reach
         )
         data = [*data, *(as_wire(replace(result, index=start + result.index)) for result in results)]
         operation.advance(start + len(chunk), total=len(items), checkpoint={"data": data})
@@ -89,4 +102,6 @@ def _item(entry: dict[str, Any]) -> tuple[Subject, NewMemory]:
     values["provenance"] = Provenance(**values["provenance"])
     values["further_sources"] = tuple(Provenance(**source) for source in values["further_sources"])
     values["proposal_id"] = UUID(values["proposal_id"]) if values["proposal_id"] else None
+    for name in ("pii_tags", "recalled"):
+        values[name] = tuple(values.get(name, ()))
     return _Person(UUID(pk), subject_id), NewMemory(**values)

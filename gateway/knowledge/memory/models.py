@@ -33,8 +33,10 @@ class SubjectState(models.Model):
 class MemoryRow(models.Model):
     """One memory. ``sitting`` is unique per subject: a stretch of one thread without a gap of an hour.
 
-    A correction or a newer fact of the same slot is a row of its own: ``previous_id`` names the row it took over from,
-    ``version`` counts along that chain. ``hidden`` says that a boundary covers it: kept, shown, never recalled.
+    A correction is a row of its own: ``previous_id`` names the row that it corrects, ``version`` counts along that
+    chain, and the old row is ``corrected`` (its wording was never true). A newer fact of the same slot is a row of its
+    own too, but the old one is not ``corrected``: it was true until ``valid_to``. ``superseded_by`` names the row that
+    took over in both cases. ``hidden`` says that a boundary covers it: kept, shown, never recalled.
     """
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
@@ -73,6 +75,7 @@ class MemoryRow(models.Model):
     hidden = models.BooleanField(db_default=False)
     version = models.IntegerField(db_default=1)
     previous_id = models.UUIDField(null=True)
+    corrected = models.BooleanField(db_default=False)
 
     class Meta:
         app_label = "gateway_memory"
@@ -96,6 +99,19 @@ class MemoryRow(models.Model):
             ),
             models.Index(
                 fields=["forgotten_at"], condition=models.Q(status=Status.FORGOTTEN), name="memory_to_be_purged"
+            ),
+            models.Index(
+                fields=["subject_pk", "content_hash"],
+                condition=models.Q(status__in=[Status.SILENCED, Status.SUPERSEDED]),
+                name="memory_set_aside",
+            ),
+            models.Index(fields=["expires_at"], condition=models.Q(expires_at__isnull=False), name="memory_to_expire"),
+            # Every hard delete asks who points here.
+            models.Index(
+                fields=["superseded_by"], condition=models.Q(superseded_by__isnull=False), name="memory_taken_over"
+            ),
+            models.Index(
+                fields=["previous_id"], condition=models.Q(previous_id__isnull=False), name="memory_corrected_from"
             ),
         ]
 
@@ -145,6 +161,23 @@ class MemoryEmbedding(models.Model):
         app_label = "gateway_memory"
         db_table = "memory_embedding"
         indexes = [models.Index(fields=["subject_pk", "model_id"], name="memory_embedding_subject")]
+
+
+class EmbeddingFailure(models.Model):
+    """A memory that a model did not take. It is tried again a few times, ever later."""
+
+    pk = models.CompositePrimaryKey("memory_id", "model_id")
+    memory_id = models.UUIDField()
+    model_id = models.CharField(max_length=MAX_NAME)
+    subject_pk = models.UUIDField()
+    code = models.CharField(max_length=64)
+    tries = models.SmallIntegerField()
+    failed_at = models.DateTimeField()
+
+    class Meta:
+        app_label = "gateway_memory"
+        db_table = "memory_embedding_failure"
+        indexes = [models.Index(fields=["subject_pk"], name="memory_embedding_failed")]
 
 
 class Tombstone(models.Model):

@@ -3,67 +3,147 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from gateway.core.pagination import Page, check_limit, decode_cursor, encode_cursor
 from gateway.knowledge.memory.errors import MemoryNotFound
 from gateway.knowledge.memory.models import MemoryRow, MemorySource, SubjectState
 from gateway.knowledge.memory.recall import recall
-from gateway.knowledge.memory.types import Memory, Provenance, Visibility
+from gateway.knowledge.memory.types import ORG_KNOWLEDGE, Memory, Provenance, Status, Visibility
+from tenants.context import current
 
-__all__ = ["count", "get", "page", "recall"]
+__all__ = ["MemoryFilter", "count", "get", "get_many", "history", "page", "recall", "subjects_above", "texts"]
+
+# Corrections and newer facts, in both directions.
+_HISTORY = """
+WITH RECURSIVE chain AS (
+    SELECT id, previous_id, superseded_by_id FROM memory WHERE id = %(id)s
+    UNION
+    SELECT m.id, m.previous_id, m.superseded_by_id FROM chain CROSS JOIN LATERAL (
+        SELECT * FROM memory WHERE id IN (chain.previous_id, chain.superseded_by_id)
+        UNION ALL SELECT * FROM memory WHERE previous_id = chain.id
+        UNION ALL SELECT * FROM memory WHERE superseded_by_id = chain.id) AS m
+) SELECT id FROM chain
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFilter:
+    """What to list. ``None`` is no filter, an empty list matches nothing; ``from`` includes its moment, ``to`` does
+    not. ``personas`` leaves out what was told to others in private, ``persona_id`` names the persona it was told to."""
+
+    types: Sequence[str] | None = None
+    memory_scopes: Sequence[str] | None = None
+    personas: Sequence[str] | None = None
+    status: str | None = "active"
+    slot: str | None = None
+    source: str | None = None
+    pinned: bool | None = None
+    persona_id: str | None = None
+    occurred_from: datetime | None = None
+    occurred_to: datetime | None = None
+    recorded_from: datetime | None = None
+    recorded_to: datetime | None = None
+    contains: str | None = None
 
 
 def get(memory_id: UUID) -> Memory:
     """One memory, whatever its status. Raises MemoryNotFound."""
-    row = MemoryRow.objects.filter(pk=memory_id).first()
-    if row is None:
+    found = get_many([memory_id])
+    if not found:
         raise MemoryNotFound("There is no such memory.")
-    return _memories([row])[0]
+    return found[0]
+
+
+def get_many(memory_ids: Sequence[UUID]) -> list[Memory]:
+    """Those of these memories that there are, in the order asked for."""
+    if not memory_ids:
+        return []
+    rows = {row.id: row for row in MemoryRow.objects.filter(pk__in=memory_ids)}
+    return _memories([rows[memory_id] for memory_id in memory_ids if memory_id in rows])
+
+
+def history(memory_id: UUID) -> list[Memory]:
+    """What was believed before and after a memory: its corrections and the other values of its slot that took over from
+    each other, the latest first. Forgotten ones are left out. Raises MemoryNotFound."""
+    get(memory_id)
+    with connection.cursor() as cursor:
+        cursor.execute(_HISTORY, {"id": memory_id})
+        chain = [row[0] for row in cursor.fetchall()]
+    rows = MemoryRow.objects.filter(pk__in=chain).exclude(status=Status.FORGOTTEN)
+    return _memories(list(rows.order_by("-occurred_at", "-version", "-id")))
 
 
 def page(
     subject_pk: UUID | None,
+    wanted: MemoryFilter | None = None,
     *,
-    types: Sequence[str] | None = None,
-    memory_scopes: Sequence[str] | None = None,
-    personas: Sequence[str] | None = None,
-    status: str | None = "active",
     limit: int | None = None,
     cursor: str | None = None,
+    **filters: object,
 ) -> Page[Memory]:
-    """Memories of one subject (None: of all), newest first. ``None`` for a filter is no filter, an empty list
-    matches nothing."""
+    """Memories of one subject (None: of all), newest first, by ``wanted`` or by the fields of ``MemoryFilter``."""
     size, before = check_limit(limit), decode_cursor(cursor)
     rows = MemoryRow.objects.order_by("-id")
-    if subject_pk is not None:
-        rows = rows.filter(subject_pk=subject_pk)
-    if types is not None:
-        rows = rows.filter(type__in=list(types))
-    if memory_scopes is not None:
-        rows = rows.filter(memory_scope__in=list(memory_scopes))
-    if personas is not None:  # the private memories of other personas stay with them
-        rows = rows.filter(Q(persona_id=None) | ~Q(scope=Visibility.PRIVATE) | Q(persona_id__in=list(personas)))
-    if status is not None:
-        rows = rows.filter(status=status)
+    # What the organization itself knows is listed with its documents.
+    of_all = ~Q(subject_pk=ORG_KNOWLEDGE.pk)
+    rows = rows.filter(of_all if subject_pk is None else Q(subject_pk=subject_pk))
     if before is not None:
         rows = rows.filter(id__lt=before)
+    rows = _narrowed(rows, wanted or MemoryFilter(**filters))  # type: ignore[arg-type]
     found = list(rows[: size + 1])
     shown = _memories(found[:size])
     return Page(shown, encode_cursor(shown[-1].id) if len(found) > size else None)
 
 
 def count(subject_pk: UUID) -> int:
-    """How many active memories a subject has."""
+    """How many memories a subject has: active and silenced ones, without history."""
     state = SubjectState.objects.filter(pk=subject_pk).values_list("count", flat=True).first()
     return state or 0
 
 
+def revoked(subject_pk: UUID) -> set[str]:
+    """The sources that may not be used for a subject now."""
+    found = SubjectState.objects.filter(pk=subject_pk).values_list("revoked", flat=True).first()
+    return set(found or ())
+
+
 def subjects_above(limit: int) -> int:
-    """How many subjects have more than ``limit`` active memories."""
-    return SubjectState.objects.filter(count__gt=limit).count()
+    """How many subjects have more than ``limit`` memories."""
+    return SubjectState.objects.filter(count__gt=limit).exclude(pk=ORG_KNOWLEDGE.pk).count()
+
+
+def _narrowed(rows: QuerySet[MemoryRow], wanted: MemoryFilter) -> QuerySet[MemoryRow]:
+    equal = {
+        "type__in": list(wanted.types) if wanted.types is not None else None,
+        "memory_scope__in": list(wanted.memory_scopes) if wanted.memory_scopes is not None else None,
+        "status": wanted.status,
+        "slot": wanted.slot,
+        "pinned_at__isnull": None if wanted.pinned is None else not wanted.pinned,
+        "persona_id": wanted.persona_id,
+        "occurred_at__gte": wanted.occurred_from,
+        "occurred_at__lt": wanted.occurred_to,
+        "recorded_at__gte": wanted.recorded_from,
+        "recorded_at__lt": wanted.recorded_to,
+        "body__icontains": wanted.contains,
+    }
+    rows = rows.filter(**{name: value for name, value in equal.items() if value is not None})
+    if wanted.personas is not None:  # the private memories of other personas stay with them
+        rows = rows.filter(Q(persona_id=None) | ~Q(scope=Visibility.PRIVATE) | Q(persona_id__in=list(wanted.personas)))
+    if wanted.source is not None:
+        rows = rows.filter(Exists(MemorySource.objects.filter(memory_id=OuterRef("id"), source=wanted.source)))
+    return rows
+
+
+def texts(memory_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """What these memories say, by id; forgotten ones are left out."""
+    rows = MemoryRow.objects.filter(pk__in=list(memory_ids)).exclude(status=Status.FORGOTTEN)
+    return dict(rows.values_list("id", "body"))
 
 
 def _memories(rows: list[MemoryRow]) -> list[Memory]:
@@ -71,7 +151,8 @@ def _memories(rows: list[MemoryRow]) -> list[Memory]:
     sources = _first_sources(row.id for row in rows)
     states = SubjectState.objects.filter(pk__in={row.subject_pk for row in rows})
     names = dict(states.values_list("subject_pk", "subject_id"))
-    return [_memory(row, names[row.subject_pk], sources[row.id]) for row in rows]
+    organization = current().public_id
+    return [_memory(row, names[row.subject_pk], sources[row.id], organization) for row in rows]
 
 
 def _first_sources(memory_ids: Iterable[UUID]) -> dict[UUID, Provenance]:
@@ -79,11 +160,14 @@ def _first_sources(memory_ids: Iterable[UUID]) -> dict[UUID, Provenance]:
     return {row.memory_id: Provenance(row.source, row.ref or None, row.snippet) for row in rows}
 
 
-def _memory(row: MemoryRow, subject_id: str, provenance: Provenance) -> Memory:
+def _memory(row: MemoryRow, subject_id: str, provenance: Provenance, organization: str) -> Memory:
     return Memory(
         id=row.id, subject_pk=row.subject_pk, subject_id=subject_id, text=row.body, type=row.type, slot=row.slot,
         value=row.value, speaker=row.speaker, thread_id=row.thread_id, occurred_at=row.occurred_at,
         valid_from=row.valid_from, valid_to=row.valid_to, expires_at=row.expires_at, recorded_at=row.recorded_at,
         forgotten_at=row.forgotten_at, status=row.status, confidence=row.confidence, trust=row.trust, scope=row.scope,
         memory_scope=row.memory_scope, persona_id=row.persona_id, provenance=provenance, created_by=row.created_by,
+        namespace=f"{organization}_user_{subject_id}", about=row.about, where=row.place, pii_tags=tuple(row.pii_tags),
+        retired_at=row.retired_at, superseded_by=row.superseded_by_id, previous_id=row.previous_id, version=row.version,
+        corrected=row.corrected, hidden=row.hidden, pinned_at=row.pinned_at, silenced_at=row.silenced_at,
     )  # fmt: skip

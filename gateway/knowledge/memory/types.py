@@ -19,6 +19,8 @@ MAX_LABEL = 512
 MAX_REF = 512
 MAX_VALUE_BYTES = 8_192
 MAX_BATCH = 1_000
+MAX_PII_TAGS = 20
+MAX_RECALLED = 200
 MAX_QUERY = 4_000
 MAX_K = 100
 
@@ -46,10 +48,27 @@ class Visibility(StrEnum):
 
 
 class Status(StrEnum):
+    """``superseded`` has two kinds, told apart by the column ``corrected``. A newer fact of the same slot closed it: it
+    was true until ``valid_to``, and ``as_of`` before that still finds it, although ``retired_at`` is set (since then it
+    is no longer believed to go on). A correction replaced it (``corrected``): it was never true, so only ``known_at``
+    before ``retired_at`` finds it."""
+
     ACTIVE = "active"
     SUPERSEDED = "superseded"
     SILENCED = "silenced"
     FORGOTTEN = "forgotten"
+
+
+class _Organization:
+    """The pseudo subject under which passages of the organization's own documents are memories (type ``doc``,
+    ``memory_scope`` ``org_kb``, ``scope`` ``org``). No caller can name it: it is not in the subjects' table."""
+
+    __slots__ = ()
+    pk = UUID(int=1)
+    id = "@organization"
+
+
+ORG_KNOWLEDGE = _Organization()
 
 
 class Subject(Protocol):
@@ -78,7 +97,12 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class NewMemory:
-    """A memory to write, not yet checked. Times are aware; ``memory_scope`` is the provenance's source unless given."""
+    """A memory to write, not yet checked. Times are aware; ``memory_scope`` is the provenance's source unless given.
+
+    ``extracted`` says that no person wrote it: it was read out of a conversation or a document by a program. Such a one
+    never brings back what was forgotten, repeats what was ``recalled`` in the same turn (texts, or ids ``mem_…``), or
+    makes the assistant's own words a fact about the subject.
+    """
 
     text: str
     provenance: Provenance
@@ -97,12 +121,18 @@ class NewMemory:
     persona_id: str | None = None
     proposal_id: UUID | None = None
     further_sources: tuple[Provenance, ...] = ()
+    about: str | None = None
+    where: str | None = None
+    pii_tags: tuple[str, ...] = ()
+    extracted: bool = False
+    recalled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
     """One memory with the first of its sources. ``deduplicated`` is true only in the answer to a write that found it
-    there."""
+    there; ``namespace`` is ``org_…_user_…``. ``version`` counts corrections, each being a row of its own:
+    ``previous_id`` is the row that this one corrects, ``superseded_by`` the one that took over."""
 
     id: UUID
     subject_pk: UUID
@@ -127,6 +157,18 @@ class Memory:
     persona_id: str | None
     provenance: Provenance
     created_by: str
+    namespace: str = ""
+    about: str | None = None
+    where: str | None = None
+    pii_tags: tuple[str, ...] = ()
+    retired_at: datetime | None = None
+    superseded_by: UUID | None = None
+    previous_id: UUID | None = None
+    version: int = 1
+    corrected: bool = False
+    hidden: bool = False
+    pinned_at: datetime | None = None
+    silenced_at: datetime | None = None
     deduplicated: bool = False
 
     @property
@@ -136,12 +178,17 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """What became of one item of a batch: an id, or the error that kept it out."""
+    """What became of one item of a batch: an id, the proposal it became instead, or the error that kept it out.
+    ``superseded`` are the memories that it took over from; ``history`` says that it came late and was stored as
+    history."""
 
     index: int
     id: UUID | None = None
     deduplicated: bool = False
     error: GatewayError | None = None
+    proposal_id: UUID | None = None
+    superseded: tuple[UUID, ...] = ()
+    history: bool = False
 
     @property
     def stored(self) -> UUID:
@@ -154,11 +201,20 @@ class ItemResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Meaning:
+    """A question in a model's space: compared with the memories' embeddings of the same model."""
+
+    model_id: str
+    vector: tuple[float, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class RecallQuery:
     """A question to one subject's memories. ``None`` for a list means no restriction, an empty one allows nothing.
 
     ``personas``: private memories that were told to another persona stay hidden. ``as_of`` asks what was true then,
-    ``known_at`` what was known to us then.
+    ``known_at`` what was known to us then. ``only_relevant`` asks for what answers the question, at most 5, instead of
+    the best ``k``. With ``meaning_expected`` an answer found without a meaning says ``degraded``.
     """
 
     subject_pk: UUID
@@ -171,12 +227,15 @@ class RecallQuery:
     as_of: datetime | None = None
     known_at: datetime | None = None
     explain: bool = False
+    only_relevant: bool = False
+    meaning: Meaning | None = field(default=None, compare=False)
+    meaning_expected: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RecalledMemory:
-    """One answer, best first. ``score`` compares only within one recall; ``scores`` has its parts when asked to
-    explain."""
+    """One answer, best first. ``score`` (0 to 1) is how likely it answers the question; ``scores`` has what each signal
+    said when asked to explain."""
 
     id: UUID
     text: str
@@ -201,11 +260,13 @@ class RecalledMemory:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """The memories found, and the subject's memory version that they were read at. ``cached`` names the cache entry
-    that answered and the whole seconds that it has left."""
+    """The memories found, and the subject's memory version that they were read at. ``nothing_found``: none of them is
+    likely to answer the question. ``cached`` names the cache entry that answered and the whole seconds that it has
+    left."""
 
     memories: tuple[RecalledMemory, ...]
     cache_hit: bool
     degraded: bool
     version: int
     cached: tuple[Hashable, int] | None = None
+    nothing_found: bool = False

@@ -1,25 +1,29 @@
-"""One write of many memories: who is new, who says what is known already, who does not fit the plan."""
+"""One write of many memories: who is new, who says what is known already, who takes over from whom, who has to be asked
+about, who does not fit the plan."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from gateway.core import ids
 from gateway.core.errors import GatewayError
-from gateway.knowledge.memory import sittings, storage
+from gateway.knowledge.memory import embedding, facts, guards, rows, storage
 from gateway.knowledge.memory.drafts import Draft, check, combined
 from gateway.knowledge.memory.errors import InvalidMemory, MemoryLimitReached
-from gateway.knowledge.memory.types import ItemResult, NewMemory, Provenance, Subject
+from gateway.knowledge.memory.placement import EVERYTHING, Fact, Kind, Placement, Reach, claim_of, place
+from gateway.knowledge.memory.types import ItemResult, NewMemory, Status, Subject
+
+_NOBODY = UUID(int=0)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a checked item comes to: a new memory, or one more source of an old one."""
+    """What a checked item comes to: a new memory, or one more source of an old one. ``superseded`` are those that it
+    took over from."""
 
     index: int
     subject: Subject
@@ -27,6 +31,18 @@ class Outcome:
     id: UUID
     created: bool
     changed: bool
+    superseded: tuple[UUID, ...] = ()
+    history: bool = False
+
+
+@dataclass(slots=True)
+class Question:
+    """An item that contradicts what is trusted more; it becomes a proposal."""
+
+    index: int
+    subject: Subject
+    draft: Draft
+    rivals: tuple[Fact, ...]
 
 
 @dataclass(slots=True)
@@ -42,15 +58,32 @@ class _Twin:
 
 
 class Batch:
-    """The items of one write. ``write`` runs inside a transaction; afterwards ``results`` tells each item's fate."""
+    """The items of one write. ``write`` runs inside a transaction; afterwards ``results`` tells each item's fate, and
+    ``questions`` are those that somebody has to be asked about."""
 
     def __init__(
-        self, items: Sequence[tuple[Subject, NewMemory]], *, now: datetime, created_by: str, limit: int | None
+        self,
+        items: Sequence[tuple[Subject, NewMemory]],
+        *,
+        now: datetime,
+        created_by: str,
+        limit: int | None,
+        reach: Reach = EVERYTHING,
     ) -> None:
-        self.items, self._now, self._created_by, self._limit = items, now, created_by, limit
+        self.items, self._now, self._created_by, self._limit, self._reach = items, now, created_by, limit, reach
+        self.questions: list[Question] = []
         self._errors: dict[int, GatewayError] = {}
+        self._proposals: dict[int, UUID] = {}
         self._checked: list[tuple[int, Subject, Draft]] = []
         self._outcomes: list[Outcome] = []
+        self._rows: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+        self._gained: Counter[UUID] = Counter()
+        self._before: dict[UUID, int] = {}
+        self._twins: dict[tuple[UUID, bytes], _Twin] = {}
+        self._replaced: dict[tuple[UUID, bytes], storage.Stored] = {}
+        self._by_id: dict[UUID, _Twin] = {}
+        self._sources: dict[UUID, set[tuple[str, str]]] = {}
+        self._closed: set[UUID] = set()
         for index, (subject, item) in enumerate(items):
             try:
                 self._checked.append((index, subject, check(item, now)))
@@ -71,76 +104,134 @@ class Batch:
         """New memories, and old ones that gained a source. Saying the same twice from one source changes nothing."""
         return [outcome for outcome in self._outcomes if outcome.changed]
 
+    def answer(self, index: int, *, proposal_id: UUID | None = None, error: GatewayError | None = None) -> None:
+        """What became of a question: the proposal, or why there is none."""
+        if proposal_id is not None:
+            self._proposals[index] = proposal_id
+        elif error is not None:
+            self._errors[index] = error
+
     def results(self) -> list[ItemResult]:
         """One result per item, in the items' order."""
         found = {outcome.index: outcome for outcome in self._outcomes}
-        return [
-            ItemResult(index, error=self._errors[index])
-            if index in self._errors
-            else ItemResult(index, found[index].id, deduplicated=not found[index].created)
-            for index in range(len(self.items))
-        ]
+        return [self._result(index, found.get(index)) for index in range(len(self.items))]
+
+    def _result(self, index: int, outcome: Outcome | None) -> ItemResult:
+        if outcome is None:
+            return ItemResult(index, error=self._errors.get(index), proposal_id=self._proposals.get(index))
+        return ItemResult(
+            index, outcome.id, deduplicated=not outcome.created, superseded=outcome.superseded, history=outcome.history
+        )
 
     def write(self) -> None:
         """Store what is to be stored. Holds the subjects' locks from here to the end of the transaction."""
         held = storage.lock((subject.pk, subject.id) for subject in self.subjects)
-        stored = storage.twins([(subject.pk, draft) for _, subject, draft in self._checked])
-        twins = {key: _Twin(*values) for key, values in stored.items()}
-        rows: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-        for index, subject, draft in self._checked:
-            twin = twins.get((subject.pk, draft.content_hash))
-            if twin is not None:
-                grown = _grow(twin, draft)
-                self._outcomes.append(Outcome(index, subject, draft, twin.id, created=False, changed=grown))
-            elif self._limit is not None and held[subject.pk][0] + len(rows[subject.pk]) >= self._limit:
-                self._errors[index] = MemoryLimitReached(subject.id, self._limit)
+        self._before = {pk: state.count for pk, state in held.items()}
+        drafts = [(subject.pk, draft) for _, subject, draft in self._checked]
+        guard = guards.Guard(drafts, {pk: set(state.revoked) for pk, state in held.items()})
+        known = facts.of_slots(drafts)
+        self._sources = facts.sources_that_agree(drafts, known)
+        for key, stored in storage.twins(drafts).items():
+            if stored.replaced:
+                self._replaced[key] = stored
             else:
-                row = self._row(subject, draft)
-                rows[subject.pk].append(row)
-                pairs = {(source.source, source.ref or "") for source in draft.sources}
-                twins[subject.pk, draft.content_hash] = _Twin(row["id"], draft.confidence, pairs, row)
-                self._outcomes.append(Outcome(index, subject, draft, row["id"], created=True, changed=True))
-        self._store(twins, rows, {pk: sitting for pk, (_, sitting) in held.items()})
+                self._twins[key] = self._by_id[stored.id] = _Twin(stored.id, stored.confidence, stored.sources)
+        for index, subject, draft in self._checked:
+            refusal = guard.refusal(subject.pk, draft)
+            if refusal is not None:
+                self._errors[index] = refusal
+            else:
+                self._write_one(index, subject, draft, known.get((subject.pk, draft.slot or ""), []))
+        guards.lift((outcome.subject.pk, outcome.draft) for outcome in self._outcomes if not outcome.draft.extracted)
+        self._save(known, {pk: state.next_sitting for pk, state in held.items()})
 
-    def _store(
-        self,
-        twins: dict[tuple[UUID, bytes], _Twin],
-        rows: dict[UUID, list[dict[str, Any]]],
-        next_sittings: dict[UUID, int],
-    ) -> None:
-        for pk, new in rows.items():
-            next_sittings[pk] = _seat(pk, new, next_sittings[pk])
-        flat = [row for new in rows.values() for row in new]
+    def _write_one(self, index: int, subject: Subject, draft: Draft, same_slot: list[Fact]) -> None:
+        key = subject.pk, draft.content_hash
+        twin = self._twins.get(key)
+        if twin is not None and twin.id in self._closed:
+            twin = None  # an item of this same batch took over from it
+        pairs = {(source.source, source.ref or "") for source in draft.sources}
+        if twin is None and (old := self._replaced.get(key)) and (draft.extracted or pairs & old.sources):
+            # The same source read again does not undo a correction.
+            self._outcomes.append(Outcome(index, subject, draft, storage.head(old.id), created=False, changed=False))
+            return
+        placed = place(claim_of(draft), same_slot, reach=self._reach)
+        if twin is not None and placed.kind == Kind.NEW and twin.id not in {rival.id for rival in placed.rivals}:
+            placed = Placement(Kind.CORROBORATES)
+        if placed.kind == Kind.CORROBORATES:
+            twin = self._twin_of(placed) if placed.twin or twin is None else twin
+            grown = _grow(twin, draft)
+            self._outcomes.append(Outcome(index, subject, draft, twin.id, created=False, changed=grown))
+        elif placed.kind == Kind.PROPOSE:
+            self.questions.append(Question(index, subject, draft, placed.rivals))
+        elif self._is_full(subject, placed):
+            self._errors[index] = MemoryLimitReached(subject.id, self._limit or 0)
+        else:
+            row = self._store(index, subject, draft, placed)
+            self._twins[key] = self._by_id[row["id"]] = _Twin(row["id"], draft.confidence, pairs, row)
+            same_slot.append(rows.fact_of(row, draft))
+
+    def _is_full(self, subject: Subject, placed: Placement) -> bool:
+        """Whether the plan leaves no place: history takes none, and whoever takes over has the other's."""
+        if self._limit is None or placed.kind == Kind.HISTORY or placed.rivals:
+            return False
+        return self._before[subject.pk] + self._gained[subject.pk] >= self._limit
+
+    def _twin_of(self, placed: Placement) -> _Twin:
+        """The fact of the same slot and value, as something to add sources to."""
+        fact = placed.twin
+        if fact is None:
+            raise RuntimeError("a corroborating item has a fact to corroborate")
+        twin = self._by_id.get(fact.id)
+        if twin is None:
+            twin = self._by_id[fact.id] = _Twin(fact.id, fact.confidence, self._sources[fact.id])
+            self._twins[_NOBODY, fact.id.bytes] = twin  # under no text: it is another item's words that it equals
+        return twin
+
+    def _store(self, index: int, subject: Subject, draft: Draft, placed: Placement) -> dict[str, Any]:
+        """The new row, and what it does to its rivals."""
+        row = rows.row_of(subject.pk, draft, now=self._now, created_by=self._created_by)
+        is_history = placed.kind == Kind.HISTORY
+        if is_history:
+            row |= {
+                "status": Status.SUPERSEDED, "retired_at": self._now, "valid_to": placed.until,
+                "superseded_by": placed.successor,
+            }  # fmt: skip
+        else:
+            self._gained[subject.pk] += 1
+        taken = []
+        for rival in placed.rivals:
+            was_current = rival.is_current
+            rival.close(row["id"], draft.begins, self._now)
+            if not rival.is_current:
+                taken.append(rival.id)
+                self._closed.add(rival.id)
+                self._gained[subject.pk] -= was_current
+        self._rows[subject.pk].append(row)
+        self._outcomes.append(
+            Outcome(index, subject, draft, row["id"], True, True, () if is_history else tuple(taken), is_history)
+        )
+        return row
+
+    def _save(self, known: facts.Facts, next_sittings: dict[UUID, int]) -> None:
+        for pk, new in self._rows.items():
+            next_sittings[pk] = rows.seat(pk, new, next_sittings[pk])
+        flat = [row for new in self._rows.values() for row in new]
+        facts.write_back(fact for same_slot in known.values() for fact in same_slot)
         if flat:
-            storage.insert([_plain(row) for row in flat])
-        for twin in twins.values():
-            if twin.grown and twin.row is None:
-                storage.corroborate(twin.id, twin.confidence, twin.added, self._now)
+            storage.insert([rows.plain(row) for row in flat])
+            embedding.wanted(self._rows)
+        grown = [twin for twin in self._twins.values() if twin.grown and twin.row is None]
+        if grown:
+            added = [
+                {"id": twin.id, "source": source, "ref": ref or "", "snippet": snippet, "place": place}
+                for twin in grown
+                for place, (source, ref, snippet) in enumerate(twin.added)
+            ]
+            storage.corroborate({twin.id: twin.confidence for twin in grown}, added, self._now)
         touched = {outcome.subject.pk for outcome in self.changed}
         if touched:
-            storage.raise_versions({pk: (len(rows.get(pk, ())), next_sittings[pk]) for pk in touched})
-
-    def _row(self, subject: Subject, draft: Draft) -> dict[str, Any]:
-        return {
-            "id": ids.uuid7(), "subject_pk": subject.pk, "persona_id": draft.persona_id, "type": draft.type,
-            "slot": draft.slot, "body": draft.text, "value": draft.value, "speaker": draft.speaker,
-            "thread_id": draft.thread_id, "occurred_at": draft.occurred_at, "valid_from": draft.valid_from,
-            "valid_to": draft.valid_to, "recorded_at": self._now, "confidence": draft.confidence, "trust": draft.trust,
-            "scope": draft.scope, "memory_scope": draft.memory_scope,
-            "source_kinds": sorted({source.source for source in draft.sources} - {"proposal"}),
-            "expires_at": draft.expires_at, "content_hash": draft.content_hash.hex(), "created_by": self._created_by,
-            "proposal_id": draft.proposal_id,
-            "sources": [_source(source, position) for position, source in enumerate(_distinct(draft.sources))],
-        }  # fmt: skip
-
-
-def _distinct(sources: tuple[Provenance, ...]) -> list[Provenance]:
-    """Each (source, reference) once, the first mention winning."""
-    return list({(source.source, source.ref): source for source in reversed(sources)}.values())[::-1]
-
-
-def _source(source: Provenance, position: int) -> dict[str, Any]:
-    return {"source": source.source, "ref": source.ref or "", "snippet": source.snippet, "position": position}
+            storage.raise_versions({pk: (self._gained[pk], next_sittings[pk]) for pk in touched})
 
 
 def _grow(twin: _Twin, draft: Draft) -> bool:
@@ -154,29 +245,7 @@ def _grow(twin: _Twin, draft: Draft) -> bool:
         twin.sources.add((source.source, source.ref or ""))
         twin.added.append((source.source, source.ref, source.snippet))
         if twin.row is not None:
-            twin.row["sources"].append(_source(source, len(twin.row["sources"])))
+            twin.row["sources"].append(rows.source_of(source, len(twin.row["sources"])))
     if twin.row is not None:
         twin.row["confidence"] = twin.confidence
     return True
-
-
-def _seat(subject_pk: UUID, rows: list[dict[str, Any]], next_sitting: int) -> int:
-    """Give every new row its sitting; one without a thread sits alone. Returns the next free number."""
-    threads: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        if row["thread_id"] is None:
-            row["sitting"], next_sitting = next_sitting, next_sitting + 1
-        else:
-            threads[row["thread_id"]].append(row)
-    for thread_id, members in threads.items():
-        times = [row["occurred_at"] for row in members]
-        known = storage.timeline(subject_pk, thread_id, min(times), max(times))
-        seats, next_sitting = sittings.assign(times, known, next_sitting)
-        for row, seat in zip(members, seats, strict=True):
-            row["sitting"] = seat
-    return next_sitting
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """The row as JSON carries it: times in ISO 8601."""
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}

@@ -25,9 +25,47 @@ class PersonaExists(Conflict):
 
 
 class VersionConflict(Conflict):
-    """Somebody else published in between; ``extra`` has their version."""
+    """Somebody else published in between; ``extra`` has their version: who, when, and which fields they changed."""
 
     default_code = "version_conflict"
+
+
+class DraftNotFound(NotFound):
+    default_code = "draft_not_found"
+
+
+class DraftConflict(Conflict):
+    """Somebody else saved the draft in between; ``extra`` has who, when, and how theirs differs."""
+
+    default_code = "draft_conflict"
+
+
+class TooManyDrafts(Conflict):
+    """Drafts of personas that were never published are full."""
+
+    default_code = "draft_limit"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"There are {limit} drafts of personas that were never published. Publish or delete one.",
+            extra={"maximum": limit},
+        )
+
+
+class TemplateNotFound(NotFound):
+    default_code = "persona_template_not_found"
+
+
+class DigestMismatch(BadRequest):
+    """The document is not the one that its digest was made of."""
+
+    default_code = "digest_mismatch"
+
+
+class SignatureInvalid(BadRequest):
+    """The signature was not made over this document by the key it names."""
+
+    default_code = "signature_invalid"
 
 
 class PersonaLimitReached(PaymentRequired):

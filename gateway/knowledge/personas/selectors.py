@@ -10,12 +10,18 @@ from uuid import UUID
 
 from django.db.models import F
 
+from gateway.core.errors import BadRequest, FieldProblem
 from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.core.pagination import page as cut
 from gateway.knowledge.personas.compile import compile_persona
-from gateway.knowledge.personas.errors import PersonaArchived, PersonaNotFound, PersonaVersionNotFound
-from gateway.knowledge.personas.models import PersonaRow, PersonaVersionRow
-from gateway.knowledge.personas.types import Cartridge, Persona, PersonaVersion
+from gateway.knowledge.personas.errors import (
+    DraftNotFound,
+    PersonaArchived,
+    PersonaNotFound,
+    PersonaVersionNotFound,
+)
+from gateway.knowledge.personas.models import PersonaDraftRow, PersonaRow, PersonaVersionRow
+from gateway.knowledge.personas.types import Cartridge, Draft, Persona, PersonaVersion
 
 
 def load(persona_id: str, version: int | None = None) -> PersonaVersion:
@@ -35,6 +41,20 @@ def load(persona_id: str, version: int | None = None) -> PersonaVersion:
     return _version(found[0])
 
 
+def parse_ref(text: str) -> tuple[str, int | None]:
+    """(the persona's id, the version) of ``sage@3``; of a bare id no version. Raises BadRequest for another thing
+    behind the @; whether there is such a persona is not looked up."""
+    persona_id, sign, number = text.partition("@")
+    if not sign:
+        return text, None
+    if not persona_id or not (number.isascii() and number.isdigit() and len(number) < 10 and int(number) > 0):
+        problem = FieldProblem(
+            "#/persona_id", "persona_ref", "must be an id, or an id, @ and a version, such as sage@3"
+        )
+        raise BadRequest(f"persona_id {problem.message}.", problems=(problem,))
+    return persona_id, int(number)
+
+
 def get(persona_id: str) -> Persona:
     """One persona, archived or not. Raises PersonaNotFound."""
     row = PersonaRow.objects.filter(slug=persona_id).first() if _plain(persona_id) else None
@@ -43,10 +63,45 @@ def get(persona_id: str) -> Persona:
     return to_persona(row)
 
 
-def page(*, limit: int | None = None, cursor: str | None = None, only: Sequence[str] | None = None) -> Page[Persona]:
-    """Personas in use, oldest first; ``only`` narrows to what a scoped key may use (None: all)."""
+def version(persona_id: str, number: int) -> PersonaVersion:
+    """One version, of an archived persona too. Raises PersonaNotFound, PersonaVersionNotFound."""
+    rows = PersonaVersionRow.objects.filter(persona_id=get(persona_id).pk, version=number)
+    pk = rows.values_list("id", flat=True).first() if 0 < number < 2**31 else None
+    if pk is None:
+        raise PersonaVersionNotFound(f"Persona {persona_id!r} has no version {number}.")
+    return _version(pk)
+
+
+def draft(persona_id: str) -> Draft:
+    """What is being written for a persona. Raises DraftNotFound."""
+    row = PersonaDraftRow.objects.filter(slug=persona_id).first() if _plain(persona_id) else None
+    if row is None:
+        raise DraftNotFound(f"There is no draft of persona {persona_id!r}.")
+    return to_draft(row)
+
+
+def drafts(*, limit: int | None = None, cursor: str | None = None, only: Sequence[str] | None = None) -> Page[Draft]:
+    """All drafts, the one begun first first; ``only`` narrows to what a scoped key may use (None: all)."""
     size, after = check_limit(limit), decode_cursor(cursor)
-    rows = PersonaRow.objects.filter(archived_at=None).order_by("id")
+    rows = PersonaDraftRow.objects.order_by("id")
+    if only is not None:
+        rows = rows.filter(slug__in=list(only))
+    if after is not None:
+        rows = rows.filter(id__gt=after)
+    return cut([to_draft(row) for row in rows[: size + 1]], size, key=lambda draft: draft.pk)
+
+
+def page(
+    *,
+    limit: int | None = None,
+    cursor: str | None = None,
+    only: Sequence[str] | None = None,
+    archived: bool = False,
+) -> Page[Persona]:
+    """Personas in use, or the archived ones, oldest first; ``only`` narrows to what a scoped key may use (None:
+    all)."""
+    size, after = check_limit(limit), decode_cursor(cursor)
+    rows = PersonaRow.objects.filter(archived_at__isnull=not archived).order_by("id")
     if only is not None:
         rows = rows.filter(slug__in=list(only))
     if after is not None:
@@ -79,6 +134,13 @@ def to_persona(row: PersonaRow) -> Persona:
     return Persona(row.id, row.slug, row.current_version, row.created_at, row.archived_at)
 
 
+def to_draft(row: PersonaDraftRow) -> Draft:
+    return Draft(
+        row.id, row.slug, row.cartridge, row.revision, row.based_on, row.made_from, row.created_at, row.updated_at,
+        row.updated_by,
+    )  # fmt: skip
+
+
 def _plain(persona_id: str) -> bool:
     return persona_id.isprintable()
 
@@ -91,5 +153,5 @@ def _version(pk: UUID) -> PersonaVersion:
     cartridge = Cartridge.of(raw)
     return PersonaVersion(
         row.id, row.persona.slug, row.version, cartridge, raw, row.digest, compile_persona(cartridge), row.published_at,
-        row.created_by,
+        row.created_by, row.made_from,
     )  # fmt: skip

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from gateway.core import clock
 from gateway.core.errors import BadRequest
 from gateway.core.journal import SYSTEM, Actor, Change, Event, record
-from gateway.knowledge.personas import lint, selectors
+from gateway.knowledge.personas import diff, lint, selectors
 from gateway.knowledge.personas.defaults import DEFAULT_PERSONA_ID, default_cartridge
 from gateway.knowledge.personas.errors import (
     InvalidCartridge,
@@ -22,29 +22,39 @@ from gateway.knowledge.personas.errors import (
     PersonaNotFound,
     VersionConflict,
 )
+from gateway.knowledge.personas.formats import digest
 from gateway.knowledge.personas.models import PersonaRow, PersonaVersionRow
-from gateway.knowledge.personas.types import Finding, Persona, PersonaVersion
+from gateway.knowledge.personas.types import Persona, PersonaVersion
 from tenants.context import current
 
+# How many changed fields a refusal lists.
+MAX_TOLD = 50
 
-def create(raw: dict[str, Any], *, limit: int | None, actor: Actor, request_id: UUID | None = None) -> PersonaVersion:
+
+def create(
+    raw: dict[str, Any],
+    *,
+    limit: int | None,
+    actor: Actor,
+    request_id: UUID | None = None,
+    made_from: str = "",
+) -> PersonaVersion:
     """Create a persona and publish its first version; an archived one of the same id comes back with its next version.
 
     ``limit`` is the plan's number of personas (None: no limit). Raises InvalidCartridge, PersonaExists,
     PersonaLimitReached.
     """
-    _check(raw)
+    checked(raw)
     with transaction.atomic():
-        _one_at_a_time()
+        one_at_a_time()
         row = PersonaRow.objects.select_for_update().filter(slug=raw["id"]).first()
         if row is not None and row.archived_at is None:
             raise PersonaExists(f"There is a persona {raw['id']!r} already.", extra={"version": row.current_version})
-        if limit is not None and selectors.count() >= limit:
-            raise PersonaLimitReached(limit)
+        make_room(limit)
         if row is None:
             row = PersonaRow.objects.create(slug=raw["id"], current_version=0)
         row.archived_at = None
-        return _publish(row, raw, "persona.created", actor, request_id)
+        return publish_row(row, raw, "persona.created", actor=actor, request_id=request_id, made_from=made_from)
 
 
 def publish(
@@ -57,37 +67,58 @@ def publish(
 ) -> PersonaVersion:
     """Publish the next version. With ``expected_version``, only if that is still the current one.
 
-    Raises InvalidCartridge, PersonaNotFound, PersonaArchived, and VersionConflict naming the version that came first.
+    Raises InvalidCartridge, PersonaNotFound, PersonaArchived, and VersionConflict with what changed in between.
     """
-    _check(raw)
-    if raw["id"] != persona_id:
-        message = f"must be {persona_id!r}, the persona being published"
-        raise InvalidCartridge(
-            [Finding("/id", "id-matches", "error", message, "A new id is a new persona: create it.")]
-        )
+    checked(raw, persona_id)
     with transaction.atomic():
-        row = _locked(persona_id)
+        row = locked(persona_id)
+        expect(row, expected_version)
+        return publish_row(row, raw, "persona.published", actor=actor, request_id=request_id)
+
+
+def roll_back(
+    persona_id: str,
+    to_version: int,
+    *,
+    actor: Actor,
+    expected_version: int | None = None,
+    request_id: UUID | None = None,
+) -> PersonaVersion:
+    """Publish an earlier version's document again, as the next version. It was published once, so it is not linted:
+    a rule that came later must not stand between an organization and what worked.
+
+    Raises PersonaNotFound, PersonaVersionNotFound, PersonaArchived, VersionConflict.
+    """
+    with transaction.atomic():
+        row = locked(persona_id)
+        expect(row, expected_version)
+        raw = selectors.version(persona_id, to_version).raw
+        return publish_row(
+            row, raw, "persona.rolled_back", actor=actor, request_id=request_id, made_from=f"version:{to_version}"
+        )
+
+
+def restore(persona_id: str, *, limit: int | None, actor: Actor, request_id: UUID | None = None) -> Persona:
+    """Bring an archived persona back with its current version. One in use is left as it is.
+
+    Raises PersonaNotFound, PersonaLimitReached.
+    """
+    with transaction.atomic():
+        one_at_a_time()
+        row = locked(persona_id)
         if row.archived_at is not None:
-            raise PersonaArchived(f"Persona {persona_id!r} was archived.")
-        if expected_version is not None and expected_version != row.current_version:
-            theirs = PersonaVersionRow.objects.get(persona=row, version=row.current_version)
-            raise VersionConflict(
-                f"Version {row.current_version} was published in the meantime, by {theirs.created_by}.",
-                extra={
-                    "current_version": row.current_version,
-                    "digest": theirs.digest,
-                    "published_at": theirs.published_at.isoformat(),
-                    "published_by": theirs.created_by,
-                },
-            )
-        return _publish(row, raw, "persona.published", actor, request_id)
+            make_room(limit)
+            row.archived_at = None
+            row.save(update_fields=["archived_at"])
+            _record("persona.restored", row, None, actor, request_id)
+        return selectors.to_persona(row)
 
 
 def archive(persona_id: str, *, actor: Actor, request_id: UUID | None = None) -> Persona:
     """Take a persona out of use; its versions stay. Archiving twice is the same as once. Raises PersonaNotFound."""
     with transaction.atomic():
-        _one_at_a_time()
-        row = _locked(persona_id)
+        one_at_a_time()
+        row = locked(persona_id)
         if row.archived_at is None:
             row.archived_at = clock.now()
             row.save(update_fields=["archived_at"])
@@ -98,47 +129,87 @@ def archive(persona_id: str, *, actor: Actor, request_id: UUID | None = None) ->
 def ensure_default(*, org_name: str, actor: Actor = SYSTEM) -> Persona:
     """The organization's first persona, created when it has never had one. A provisioning step: safe to repeat."""
     with transaction.atomic():
-        _one_at_a_time()
+        one_at_a_time()
         if not PersonaRow.objects.exists():
             create(default_cartridge(org_name), limit=None, actor=actor)
         row = PersonaRow.objects.filter(slug=DEFAULT_PERSONA_ID).first() or PersonaRow.objects.earliest("id")
         return selectors.to_persona(row)
 
 
-def digest(raw: dict[str, Any]) -> str:
-    """``sha256:…`` over the canonical JSON of a document: sorted keys, no spaces, UTF-8."""
-    canonical = json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _check(raw: Any) -> None:
+def checked(raw: Any, persona_id: str | None = None) -> None:
+    """Refuse what may not be published. Raises BadRequest, InvalidCartridge."""
     if not isinstance(raw, dict):
-        raise BadRequest("cartridge must be a Cartridge v1.1 document.")
-    if wrong := lint.errors(lint.check(raw)):
+        raise BadRequest("cartridge must be a Cartridge document.")
+    if wrong := lint.errors(lint.check(raw, persona_id=persona_id)):
         raise InvalidCartridge(wrong)
 
 
-def _one_at_a_time() -> None:
+def one_at_a_time() -> None:
     """Serialize what changes the number of personas in this organization, until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"personas:{current().id}"])
 
 
-def _locked(persona_id: str) -> PersonaRow:
+def make_room(limit: int | None) -> None:
+    """Whether one more persona may be in use. Raises PersonaLimitReached."""
+    if limit is not None and selectors.count() >= limit:
+        raise PersonaLimitReached(limit)
+
+
+def locked(persona_id: str) -> PersonaRow:
+    """The persona's row, locked until the transaction ends. Raises PersonaNotFound."""
     row = PersonaRow.objects.select_for_update().filter(slug=persona_id).first() if persona_id.isprintable() else None
     if row is None:
         raise PersonaNotFound(f"There is no persona {persona_id!r}.")
     return row
 
 
-def _publish(
-    row: PersonaRow, raw: dict[str, Any], action: str, actor: Actor, request_id: UUID | None
+def expect(row: PersonaRow, expected_version: int | None) -> None:
+    """Whether the next version may be published on a locked row. Raises PersonaArchived, VersionConflict."""
+    if row.archived_at is not None:
+        raise PersonaArchived(f"Persona {row.slug!r} was archived.")
+    if expected_version is not None and expected_version != row.current_version:
+        raise conflict(row, expected_version)
+
+
+def conflict(row: PersonaRow, seen: int) -> VersionConflict:
+    """The refusal that says who published what since the caller looked."""
+    theirs = PersonaVersionRow.objects.get(persona=row, version=row.current_version)
+    before = PersonaVersionRow.objects.filter(persona=row, version=seen).first()
+    changes = [] if before is None else diff.fields(before.cartridge, theirs.cartridge)
+    return VersionConflict(
+        f"Version {row.current_version} was published in the meantime, by {theirs.created_by}.",
+        extra={
+            "current_version": row.current_version,
+            "digest": theirs.digest,
+            "published_at": theirs.published_at.isoformat(),
+            "published_by": theirs.created_by,
+            **told(changes),
+        },
+    )
+
+
+def told(changes: Sequence[diff.FieldChange]) -> dict[str, Any]:
+    """Changes as a refusal shows them: the first of them, and how many there are."""
+    return {"changes": [asdict(change) for change in changes[:MAX_TOLD]], "changes_total": len(changes)}
+
+
+def publish_row(
+    row: PersonaRow,
+    raw: dict[str, Any],
+    action: str,
+    *,
+    actor: Actor,
+    request_id: UUID | None,
+    made_from: str = "",
 ) -> PersonaVersion:
+    """The next version of a locked row, with its trail."""
     row.current_version += 1
     row.save(update_fields=["current_version", "archived_at"])
     version = PersonaVersionRow.objects.create(
-        persona=row, version=row.current_version, cartridge=raw, digest=digest(raw), created_by=str(actor)
-    )
+        persona=row, version=row.current_version, cartridge=raw, digest=digest(raw), created_by=str(actor),
+        made_from=made_from,
+    )  # fmt: skip
     _record(action, row, version, actor, request_id)
     return selectors.load(row.slug, row.current_version)
 
@@ -151,5 +222,6 @@ def _record(
         "digest": version.digest if version else None,
         "change": action.partition(".")[2],
     }
-    change = Change(action, actor, f"persona:{row.slug}", persona_id=row.slug, request_id=request_id, detail=facts)
+    detail = {**facts, "made_from": version.made_from} if version and version.made_from else facts
+    change = Change(action, actor, f"persona:{row.slug}", persona_id=row.slug, request_id=request_id, detail=detail)
     record(change, Event("persona.updated", facts, persona_id=row.slug))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from gateway.core.errors import BadRequest, FieldProblem, NotFound
+from gateway.core.errors import BadRequest, Conflict, FieldProblem, NotFound
 from gateway.knowledge.subjects.types import MAX_SUBJECT_ID
 
 
 class SubjectNotFound(NotFound):
     default_code = "subject_not_found"
+
+
+class SubjectErasing(Conflict):
+    """All that is known of the subject is being erased. Once that is done the id may be used anew."""
+
+    default_code = "subject_erasing"
 
 
 class InvalidSubjectId(BadRequest):

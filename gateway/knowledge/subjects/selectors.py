@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import Q
 
 from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.core.pagination import page as cut
 from gateway.knowledge.subjects.errors import SubjectNotFound
 from gateway.knowledge.subjects.models import SubjectRow
-from gateway.knowledge.subjects.types import Subject, SubjectRef
+from gateway.knowledge.subjects.types import Subject, SubjectFilter, SubjectRef
 
 
 def find(subject_id: str) -> SubjectRef | None:
@@ -17,10 +20,16 @@ def find(subject_id: str) -> SubjectRef | None:
 
 
 def find_many(subject_ids: Iterable[str]) -> dict[str, SubjectRef]:
-    """The known ones among ``subject_ids``, by id; one query."""
+    """The known ones among ``subject_ids``, by id; one query. One that is being erased is not known any more."""
     wanted = [subject_id for subject_id in subject_ids if subject_id.isprintable()]
-    rows = SubjectRow.objects.filter(subject_id__in=wanted).values_list("id", "subject_id")
-    return {subject_id: SubjectRef(pk, subject_id) for pk, subject_id in rows}
+    rows = SubjectRow.objects.filter(subject_id__in=wanted, erasing_at=None).values_list("id", "subject_id", "team_ids")
+    return {subject_id: SubjectRef(pk, subject_id, tuple(teams)) for pk, subject_id, teams in rows}
+
+
+def names(subject_pks: Iterable[UUID]) -> dict[UUID, str]:
+    """The ids of these subjects, by their keys; one that is no more is missing. One query, none for none."""
+    wanted = set(subject_pks)
+    return dict(SubjectRow.objects.filter(pk__in=wanted).values_list("id", "subject_id")) if wanted else {}
 
 
 def get(subject_id: str) -> Subject:
@@ -28,16 +37,41 @@ def get(subject_id: str) -> Subject:
     row = SubjectRow.objects.filter(subject_id=subject_id).first() if subject_id.isprintable() else None
     if row is None:
         raise SubjectNotFound(f"There is no subject {subject_id!r}.")
-    return Subject(row.id, row.subject_id, row.created_at)
+    return to_subject(row)
 
 
-def page(*, limit: int | None = None, cursor: str | None = None, only: Sequence[str] | None = None) -> Page[Subject]:
-    """Subjects in the order of their creation; ``only`` narrows to what a scoped key may see (None: all)."""
+def page(wanted: SubjectFilter | None = None, *, limit: int | None = None, cursor: str | None = None) -> Page[Subject]:
+    """Subjects in the order of their creation."""
     size, after = check_limit(limit), decode_cursor(cursor)
+    asked = wanted or SubjectFilter()
     rows = SubjectRow.objects.order_by("id")
-    if only is not None:
-        rows = rows.filter(subject_id__in=list(only))
-    if after is not None:
-        rows = rows.filter(id__gt=after)
-    found = [Subject(row.id, row.subject_id, row.created_at) for row in rows[: size + 1]]
+    if asked.prefix:
+        if not asked.prefix.isprintable():
+            return Page([], None)
+        rows = rows.filter(Q(subject_id__startswith=asked.prefix) | Q(display_name__istartswith=asked.prefix))
+    for field, value in (
+        ("team_ids__contains", None if asked.team_id is None else [asked.team_id]),
+        ("created_at__gte", asked.since),
+        ("created_at__lt", asked.until),
+        ("subject_id__in", asked.only),
+        ("id__gt", after),
+    ):
+        if value is not None:
+            rows = rows.filter(**{field: value})
+    found = [to_subject(row) for row in rows[: size + 1]]
     return cut(found, size, key=lambda subject: subject.pk)
+
+
+def to_subject(row: SubjectRow) -> Subject:
+    """A row as others see it."""
+    return Subject(
+        row.id,
+        row.subject_id,
+        row.created_at,
+        row.display_name,
+        row.attributes,
+        tuple(row.team_ids),
+        row.updated_at,
+        row.erasing_at,
+        row.erasure_id,
+    )

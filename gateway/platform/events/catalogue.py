@@ -44,6 +44,7 @@ _PROPOSAL = _payload(
 _ABOUT_PROPOSAL = {"proposal_id": _id("prop"), "proposal": _PROPOSAL}
 _DECISION = {"decided_by": _TEXT, "comment": _MAYBE_TEXT}
 _MEMORY = {"memory_id": _id("mem")}
+_BOUNDARY = {"boundary_id": _id("bnd"), "kind": {"enum": ["topic", "source"]}}
 _PERSONA_FACTS = {"persona_version": _MAYBE_COUNT, "digest": _MAYBE_TEXT, "change": _MAYBE_TEXT}
 _KEY = _payload({"key_id": _id("key")}, {"name": _MAYBE_TEXT})
 _PROVIDER = _payload({"provider_id": _id("prv")}, {"name": _MAYBE_TEXT})
@@ -59,6 +60,9 @@ SCHEMAS: dict[tuple[str, int], Schema] = {
     ("write.executed", 1): _payload(
         _ABOUT_PROPOSAL, {"result": {"type": ["object", "null"]}, "assertion_id": _MAYBE_TEXT}
     ),
+    ("write.compensated", 1): _payload(
+        _ABOUT_PROPOSAL, {"compensated_by": _TEXT, "comment": _MAYBE_TEXT, "result": {"type": ["object", "null"]}}
+    ),
     ("memory.created", 1): _payload(
         {**_MEMORY, "memory_type": _TEXT},
         {"memory_scope": _MAYBE_TEXT, "scope": _MAYBE_TEXT, "source": _MAYBE_TEXT, "proposal_id": _MAYBE_TEXT},
@@ -66,11 +70,16 @@ SCHEMAS: dict[tuple[str, int], Schema] = {
     ("memory.updated", 1): _payload(_MEMORY, {"supersedes": _MAYBE_TEXT}),
     ("memory.deleted", 1): _payload(_MEMORY, {"reason": _MAYBE_TEXT}),
     ("memory.restored", 1): _payload(_MEMORY),
+    ("consent.updated", 1): _payload({"source": _TEXT, "granted": {"type": "boolean"}}),
+    ("boundary.created", 1): _payload(_BOUNDARY),
+    ("boundary.lifted", 1): _payload(_BOUNDARY),
     ("persona.created", 1): _PERSONA_CHANGE,
     ("persona.updated", 1): _PERSONA_CHANGE,
     ("persona.published", 1): _PERSONA_CHANGE,
+    ("relationship.changed", 1): _payload({"stage": _TEXT}, {"locked": {"type": "boolean"}}),
     ("policy.updated", 1): _payload({"policy_id": _TEXT}, {"level": _MAYBE_TEXT, "policy_version": _MAYBE_COUNT}),
     ("subject.created", 1): _payload({}),
+    ("subject.updated", 1): _payload({"changed": {"type": "array", "items": _TEXT}}),
     ("subject.erased", 1): _payload({}, {"receipt_id": _MAYBE_TEXT}),
     ("key.created", 1): _KEY,
     ("key.rotated", 1): _KEY,

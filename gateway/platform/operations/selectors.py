@@ -19,6 +19,14 @@ def get(operation_id: UUID, *, principal: Principal | None = None) -> Operation:
     return to_operation(row)
 
 
+def failure(operation_id: UUID) -> dict[str, str] | None:
+    """``{"code", "detail"}`` of an operation that ended without success; None for any other, and for none."""
+    row = OperationRow.objects.filter(pk=operation_id, state__in=[State.FAILED, State.CANCELLED]).first()
+    if row is None:
+        return None
+    return row.error or {"code": "operation_cancelled", "detail": "The operation was cancelled."}
+
+
 def list_page(
     *,
     limit: int,

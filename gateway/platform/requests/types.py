@@ -101,7 +101,8 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BodyDraft:
-    """A body to keep, masked already. ``size`` is what it had in bytes before; ``headers`` those that addressed it."""
+    """A body to keep, masked already. ``size`` is what it had in bytes before; ``headers`` those that addressed it;
+    ``days`` is for how long at most it may be kept, None: as long as others are."""
 
     request_id: UUID
     part: Part
@@ -113,6 +114,7 @@ class BodyDraft:
     headers: dict[str, str] = field(default_factory=dict)
     persona_id: str | None = None
     subject_id: str | None = None
+    days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

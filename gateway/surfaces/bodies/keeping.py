@@ -14,7 +14,9 @@ from gateway.surfaces import sse
 from gateway.surfaces.bodies.writing import Taken, put
 
 # What of a request's headers makes it that request, beside its body.
-ADDRESSING = ("x-persona-id", "x-subject-id", "x-memory-scopes", "anthropic-version", "anthropic-beta")
+ADDRESSING = (
+    "x-persona-id", "x-subject-id", "x-memory-scopes", "x-persona-mode", "anthropic-version", "anthropic-beta",
+)  # fmt: skip
 
 
 def wanted(call: Call, endpoint: Endpoint) -> bool:
@@ -31,7 +33,7 @@ def keep(call: Call, request: HttpRequest, response: Any) -> HttpResponse:
     """The answer as it was, its body and the request's noted on the way. A call that was refused before a lease was
     opened leaves none."""
     lease = getattr(call.admission, "lease", None)
-    if lease is None:
+    if lease is None or call.body_days == 0:
         return response  # type: ignore[no-any-return]
     taken = Taken(
         organization=call.principal.organization,
@@ -41,6 +43,8 @@ def keep(call: Call, request: HttpRequest, response: Any) -> HttpResponse:
         request=request.body,
         persona_id=lease.facts.get("persona_id"),
         subject_id=lease.facts.get("subject_id"),
+        days=call.body_days,
+        mode=call.body_mode,
     )
     taken.content_type = response.get("Content-Type", "")
     if getattr(response, "streaming", False):

@@ -30,7 +30,8 @@ _BATCH = 20
 
 @dataclass(slots=True)
 class Taken:
-    """A call's bodies as they went by, each let go of once it is too large. Sizes are in bytes."""
+    """A call's bodies as they went by, each let go of once it is too large. Sizes are in bytes; ``days`` and ``mode``
+    are what the call's own policy asks for, beyond the organization's."""
 
     organization: Organization
     request_id: UUID
@@ -39,6 +40,8 @@ class Taken:
     request: bytes
     persona_id: str | None
     subject_id: str | None
+    days: int | None = None
+    mode: str | None = None
     content_type: str = ""
     request_size: int = 0
     answer_size: int = 0
@@ -118,7 +121,7 @@ def _write(several: Sequence[Taken], days: int) -> None:
 
 
 def _drafts(taken: Taken, policy: str) -> list[BodyDraft]:
-    mode = at_least_default(policy, asked_mode(taken.request))
+    mode = at_least_default(policy, taken.mode, asked_mode(taken.request))
     sent, answered = taken.request, b"".join(taken.answer)
     return [
         _draft(taken, Part.REQUEST, sent, size=taken.request_size, content_type="application/json", mode=mode),
@@ -140,4 +143,5 @@ def _draft(taken: Taken, part: Part, body: bytes, *, size: int, content_type: st
         headers=taken.headers if part is Part.REQUEST else {},
         persona_id=taken.persona_id,
         subject_id=taken.subject_id,
+        days=taken.days,
     )

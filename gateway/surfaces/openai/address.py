@@ -10,15 +10,21 @@ import msgspec
 from msgspec import UNSET
 
 from gateway.core.errors import BadRequest, FieldProblem
-from gateway.surfaces.openai.envelope import OURS, Ours, PersonaId, Scopes, SubjectId, invalid
+from gateway.surfaces.openai.envelope import OURS, Ours, PersonaId, PersonaMode, Scopes, SubjectId, invalid
 
 _HEADERS = {
     "persona_id": ("HTTP_X_PERSONA_ID", "x-persona-id"),
     "subject_id": ("HTTP_X_SUBJECT_ID", "x-subject-id"),
     "memory_scopes": ("HTTP_X_MEMORY_SCOPES", "x-memory-scopes"),
+    "persona_mode": ("HTTP_X_PERSONA_MODE", "x-persona-mode"),
 }
 _KEYS = tuple(key for key, _ in _HEADERS.values())
-_TYPES: dict[str, Any] = {"persona_id": PersonaId, "subject_id": SubjectId, "memory_scopes": Scopes}
+_TYPES: dict[str, Any] = {
+    "persona_id": PersonaId,
+    "subject_id": SubjectId,
+    "memory_scopes": Scopes,
+    "persona_mode": PersonaMode,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,7 @@ class Address:
     conversation_id: str | None = None
     persona_version: int | None = None
     redact_mode: str | None = None
+    persona_mode: PersonaMode = "direct"
 
 
 def addressed(meta: Mapping[str, str], envelope: Ours) -> Address | None:

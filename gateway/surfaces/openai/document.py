@@ -17,12 +17,13 @@ PERSONA_KEYS: dict[str, Any] = {
     "request_id": {"type": "string"},
 }
 OUR_KEYS: dict[str, Any] = {
-    "persona_id": {"type": ["string", "null"], "minLength": 1, "maxLength": 64},
+    "persona_id": {"type": ["string", "null"], "minLength": 1, "maxLength": 80},
     "subject_id": {"type": ["string", "null"], "minLength": 1, "maxLength": 128},
     "memory_scopes": _SCOPES,
     "conversation_id": {"type": ["string", "null"], "maxLength": 64},
     "persona_version": _TOKENS,
     "redact_mode": {"enum": ["off", "default", "strict", None]},
+    "persona_mode": {"enum": ["direct", "group", None]},
 }
 _ANSWER = {
     "type": "object",
@@ -43,8 +44,8 @@ _BODY = {
     "description": (
         "OpenAI's body. With a persona: `tools`, `tool_choice`, `response_format`, `stop`, `stream_options`, "
         "`temperature`, `metadata` and images as content parts are understood, `n` above 1, `logprobs`, audio and "
-        "`functions` are refused by name, and every other option goes to the model. The last six keys are the "
-        "gateway's own, for clients that can send an extra body; the first three may be headers instead."
+        "`functions` are refused by name, and every other option goes to the model. The last seven keys are the "
+        "gateway's own, for clients that can send an extra body; four of them may be headers instead."
     ),
     "properties": {
         "model": {"type": "string", "examples": ["ikiro/sandbox"]},
@@ -67,9 +68,15 @@ def header(name: str, description: str, *, required: bool = False, **schema: Any
 
 
 PERSONA_HEADERS = [
-    header("x-persona-id", "Which persona answers. Needs `x-subject-id`.", minLength=1, maxLength=64),
+    header(
+        "x-persona-id",
+        "Which persona answers, `id` or `id@version`. Needs `x-subject-id`.",
+        minLength=1,
+        maxLength=80,
+    ),
     header("x-subject-id", "Whom it talks to and remembers. Needs `x-persona-id`.", minLength=1, maxLength=128),
     header("x-memory-scopes", "Which memory scopes to search, separated by commas; left out: all allowed ones."),
+    header("x-persona-mode", "`group` where several people read along; left out: `direct`.", enum=["direct", "group"]),
 ]
 
 

@@ -13,16 +13,17 @@ from gateway.core.errors import BadRequest, FieldProblem
 from gateway.surfaces.parsing import malformed
 
 Tokens = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-PersonaId = Annotated[str, Meta(min_length=1, max_length=64)]
+PersonaId = Annotated[str, Meta(min_length=1, max_length=80)]
 SubjectId = Annotated[str, Meta(min_length=1, max_length=128)]
 ScopeName = Annotated[str, Meta(min_length=1, max_length=128)]
 Scopes = Annotated[list[ScopeName], Meta(max_length=50)]
+PersonaMode = Literal["direct", "group"]
 T = TypeVar("T")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
 
 class Ours(msgspec.Struct, kw_only=True):
-    """The six fields that are ours, for clients that can send more than their vendor knows (``extra_body``)."""
+    """The seven fields that are ours, for clients that can send more than their vendor knows (``extra_body``)."""
 
     persona_id: PersonaId | UnsetType | None = UNSET
     subject_id: SubjectId | UnsetType | None = UNSET
@@ -30,6 +31,7 @@ class Ours(msgspec.Struct, kw_only=True):
     conversation_id: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
     persona_version: Tokens | UnsetType | None = UNSET
     redact_mode: Literal["off", "default", "strict"] | UnsetType | None = UNSET
+    persona_mode: PersonaMode | UnsetType | None = UNSET
 
     @property
     def has_ours(self) -> bool:
@@ -63,7 +65,9 @@ class EmbeddingEnvelope(msgspec.Struct, kw_only=True):
     input: msgspec.Raw
 
 
-OURS = ("persona_id", "subject_id", "memory_scopes", "conversation_id", "persona_version", "redact_mode")
+OURS = (
+    "persona_id", "subject_id", "memory_scopes", "conversation_id", "persona_version", "redact_mode", "persona_mode",
+)  # fmt: skip
 _NONE_OF_OURS = (UNSET,) * len(OURS)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 

@@ -68,6 +68,7 @@ def chat_request(body: bytes, envelope: Envelope, address: Address) -> tuple[Cha
         stream=bool(envelope.stream),
         conversation_id=address.conversation_id,
         persona_version=address.persona_version,
+        mode=address.persona_mode,
         max_tokens=envelope.max_completion_tokens or envelope.max_tokens,
         tools=tuple(options.tools or ()),
         tool_choice=options.tool_choice,

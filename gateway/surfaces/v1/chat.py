@@ -46,6 +46,7 @@ def translate(body: ChatIn, size: int) -> ChatRequest:
         stream=bool(body.stream),
         conversation_id=body.conversation_id,
         persona_version=body.persona_version,
+        mode=body.persona_mode or "direct",
         max_tokens=body.max_tokens,
         tools=tuple(body.tools or ()),
         tool_choice=body.tool_choice,

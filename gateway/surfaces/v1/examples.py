@@ -6,6 +6,14 @@ from typing import Any
 
 from gateway.knowledge.personas.defaults import default_cartridge
 
+_RULE = {
+    "name": "sure facts",
+    "types": ["memory.upsert"],
+    "min_confidence": 0.9,
+    "personas": ["study-coach"],
+    "per_day": 500,
+    "per_subject_per_day": 20,
+}
 _TURN = {"role": "user", "content": "What's due this week?"}
 _CARTRIDGE = {**default_cartridge("Acme"), "id": "study-coach"}
 
@@ -23,6 +31,7 @@ EXAMPLES: dict[str, Any] = {
     "openai_completions": {"model": "ikiro/sandbox", "messages": [_TURN]},
     "openai_create_response": {"model": "ikiro/sandbox", "input": "What do you know about me?"},
     "openai_embeddings": {"model": "ikiro/sandbox", "input": ["green tea", "black coffee"], "dimensions": 64},
+    "memories_put_embedding_settings": {"model": None},
     "anthropic_create_message": {"model": "ikiro/sandbox", "max_tokens": 500, "messages": [_TURN]},
     "anthropic_count_tokens": {"model": "ikiro/sandbox", "messages": [_TURN]},
     "memories_create": {
@@ -32,16 +41,62 @@ EXAMPLES: dict[str, Any] = {
         "provenance": {"source": "gmail", "ref": "msg_123", "snippet": "STAT210 Quiz, Fri 10:00"},
         "confidence": 0.92,
     },
+    "memories_correct": {"text": "The STAT210 quiz is due on Friday at 11:00.", "expected_version": 1},
+    "subjects_put_consent": {"granted": False},
+    "subjects_create_boundary": {"kind": "topic", "statement": "my divorce"},
     "memories_recall": {"subject_id": "usr_123", "query": "quiz on Friday", "k": 5, "explain": True},
+    "chat_precompose": {"persona_id": "brand-default", "subject_id": "usr_123", "query": "What's due this week?"},
+    "organizations_export": {"password": "a long and winding road 7"},
+    "organizations_close": {"confirm": "acme", "password": "a long and winding road 7"},
+    "subjects_put": {
+        "display_name": "Ada",
+        "attributes": {"plan": "gold", "locale": "en"},
+        "team_ids": [],
+    },
+    "receipts_verify": {
+        "document": {"version": 1, "id": "rcp_01jd3v7x5k8m9n0p1q2r3s4t5v", "kind": "subject.erased", "kid": "gB0…"},
+        "signature": "kq3Z…",
+    },
     "personas_create": {"cartridge": _CARTRIDGE},
     "personas_publish": {"cartridge": {**_CARTRIDGE, "meta": {"version": "1.1.0"}}},
+    "personas_lint": {"cartridge": _CARTRIDGE},
+    "personas_save_draft": {"cartridge": {**_CARTRIDGE, "stages": {"friend": {"tone": "playful"}}}},
+    "personas_publish_draft": {"expected_revision": 1},
+    "personas_roll_back": {"version": 1},
+    "personas_import": {"cartridge": _CARTRIDGE, "as_id": "imported-coach"},
+    "subjects_put_relationship": {"stage": "friend", "locked": False},
+    "personas_start_experiment": {"name": "Warmer greeting", "version_b": 2, "share_percent": 20},
+    "personas_stop_experiment": {"keep": "b"},
     "policies_put_organization_overlay": {
         "locks": {"denied_models": ["experimental/*"]},
         "defaults": {"redact_mode": "default", "writes": {"approval": "manual"}},
         "precedence": 50,
     },
+    "policies_put_overlay": {
+        "locks": {
+            "denied_tools": ["shell*"],
+            "guardrails": {"pii": {"email": {"output": "mask"}}, "injection": {"input": "flag", "shadow": True}},
+        },
+        "precedence": 60,
+    },
+    "policies_create_team": {"id": "support", "name": "Support", "description": "Who answers customers."},
+    "policies_put_team": {"name": "Customer support"},
     "proposals_approve": {"comment": "Yes, please.", "undo_seconds": 10},
     "proposals_reject": {"comment": "Not this one."},
+    "proposals_compensate": {"comment": "Taken back."},
+    "proposals_create": {
+        "type": "memory.upsert",
+        "payload": {"text": "Takes tea without milk."},
+        "subject_id": "usr_123",
+        "source": "crm:note_7",
+        "confidence": 0.9,
+    },
+    "proposals_decide": {"filter": {"type": "memory.upsert", "subject_id": "usr_123"}, "decision": "reject"},
+    "proposals_settle_type": {"quorum": 2, "expires_in_s": 86_400},
+    "proposals_create_rule": _RULE,
+    "proposals_replace_rule": {**_RULE, "enabled": False},
+    "proposals_simulate_rule": {"rule": _RULE, "days": 30},
+    "proposals_put_target": {"kind": "webhook", "url": "https://hooks.example.com/ikiro"},
     "providers_create": {
         "name": "our-models",
         "kind": "openai",

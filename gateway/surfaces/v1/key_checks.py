@@ -82,6 +82,7 @@ async def test_key(request: HttpRequest) -> SelfOut:
         budget_micros=token.budget_micros if token is not None else None,
         on_disconnect=key.on_disconnect,
         cache_s=key.cache_s,
+        team_ids=list(grant.team_ids),
         expires_at=key.expires_at if token is None else token.expires_at,
         here=SelfHereOut(
             address=client_address(request),
@@ -209,6 +210,7 @@ def _unsaved(principal: Principal, body: KeyIn, limits: dict[str, Any]) -> ApiKe
     listed: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in limits.items()
     }
+    listed["team_ids"] = listed["team_ids"] or ()
     return ApiKey(
         id=_NEVER, org_id=principal.ref.id, public="", name=body.name, mode=body.mode, revoked_at=None,
         rotated_at=None, previous_valid_until=None, last_used_at=None, created_at=datetime.now(UTC), created_by="",

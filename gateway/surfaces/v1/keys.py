@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
+from uuid import UUID
 
+from django.db import transaction
 from django.http import HttpRequest
 from ninja import Query, Router
 
@@ -13,6 +16,7 @@ from gateway.core import ids, pagination
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.core.errors import Forbidden
 from gateway.governance.access import rules as access
+from gateway.governance.access import teams
 from gateway.governance.access.types import Resource
 from gateway.platform.admission import gate
 from gateway.surfaces.v1.schemas.keys import (
@@ -44,9 +48,10 @@ async def create_key(request: HttpRequest, body: KeyIn) -> tuple[int, NewKeyOut]
     principal: Principal = call.principal
     limits = restrictions.all_uniform(body.limits())
     narrower(principal, {name: limits[name] for name in _NARROWING})
+    same_teams(principal, limits["team_ids"])
     owner = principal.key.owner_user_id if principal.key is not None else principal.user_id
     made = await in_tenant(
-        principal.ref, keys.create, name=body.name, mode=body.mode, actor=principal.actor, owner_user_id=owner,
+        principal.ref, _create, name=body.name, mode=body.mode, actor=principal.actor, owner_user_id=owner,
         request_id=call.request_id, **limits,
     )  # fmt: skip
     return 201, NewKeyOut(**fields(made.key, keyuse.Use(calls_24h=0)), secret=made.secret)
@@ -88,9 +93,11 @@ async def change_key(request: HttpRequest, key_id: str, body: KeyChange) -> KeyO
         changes["name"] = body.name
     await _may_touch(call.principal, key_id, "keys.rotate")
     narrower(call.principal, {name: value for name, value in changes.items() if name in _NARROWING})
+    if "team_ids" in changes:
+        same_teams(call.principal, changes["team_ids"])
     changed = await in_tenant(
         call.principal.ref,
-        keys.change,
+        _change,
         ids.parse("key", key_id),
         changes,
         actor=call.principal.actor,
@@ -171,6 +178,19 @@ async def _shown(key: ApiKey) -> KeyOut:
     return KeyOut.of(key, use)
 
 
+def _create(**given: Any) -> keys.NewKey:
+    """A key, in teams that cannot go away before it is there."""
+    with transaction.atomic():
+        teams.require(given["team_ids"] or ())
+        return keys.create(**given)
+
+
+def _change(key_id: UUID, changes: dict[str, Any], **given: Any) -> ApiKey:
+    with transaction.atomic():
+        teams.require(changes.get("team_ids") or ())
+        return keys.change(key_id, changes, **given)
+
+
 async def _may_touch(principal: Principal, key_id: str, action: str) -> None:
     """A narrowed key, or a person with few scopes, must not rotate a wider key into their own hands, nor change it; a
     person may always revoke what is theirs."""
@@ -179,6 +199,7 @@ async def _may_touch(principal: Principal, key_id: str, action: str) -> None:
     access.require(principal, action, Resource(owner_user_id=target.owner_user_id))
     if principal.key is not None or action != "keys.revoke":
         narrower(principal, {name: getattr(target, name) for name in _NARROWING})
+        same_teams(principal, target.team_ids)
 
 
 def narrower(principal: Principal, wanted: dict[str, Any]) -> None:
@@ -192,6 +213,16 @@ def narrower(principal: Principal, wanted: dict[str, Any]) -> None:
                 code="key_too_wide",
                 extra={"field": name, "allowed": _told(own)},
             )
+
+
+def same_teams(principal: Principal, wanted: Sequence[str] | None) -> None:
+    """Raise Forbidden ``key_too_wide`` when a key in teams deals with one that is not in just these."""
+    own = principal.grant.team_ids
+    if principal.key is not None and restrictions.other_teams(wanted, own):
+        raise Forbidden(
+            "This key is in teams; it can only act for keys that are in the same.",
+            code="key_too_wide", extra={"field": "team_ids", "allowed": list(own)},
+        )  # fmt: skip
 
 
 def _own(principal: Principal, name: str) -> Any:

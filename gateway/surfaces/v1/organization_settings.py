@@ -45,6 +45,7 @@ def _shown(organization: Organization) -> OrganizationSettingsOut:
         store_bodies=chosen.store_bodies,
         body_retention_days=chosen.body_retention_days,
         request_retention_days=chosen.request_retention_days,
+        conversation_retention_days=chosen.conversation_retention_days,
         memory_hard_cap=chosen.memory_hard_cap,
         on_disconnect=chosen.on_disconnect,
     )

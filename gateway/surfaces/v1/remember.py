@@ -3,6 +3,7 @@ subject."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -12,11 +13,13 @@ from pydantic import ValidationError
 
 from gateway.core.errors import BadRequest, FieldProblem, Forbidden, GatewayError
 from gateway.knowledge.memory import imports
+from gateway.knowledge.memory import selectors as memories
 from gateway.knowledge.memory import services as memory
 from gateway.knowledge.memory.types import ItemResult, Memory
 from gateway.knowledge.subjects import services as subjects
 from gateway.platform.operations import services as operations
 from gateway.platform.operations.types import Operation
+from gateway.surfaces.v1.memories_access import reach_of
 from gateway.surfaces.v1.schemas.memories import BatchIn, MemoryIn
 from tenants import plans
 from tenants.types import Principal
@@ -50,13 +53,18 @@ def check_key(principal: Principal, item: MemoryIn) -> None:
         raise Forbidden(f"This key may not use the persona {item.persona_id!r}.", code="persona_not_allowed")
 
 
-def store(item: MemoryIn, principal: Principal, request_id: UUID) -> Memory:
-    """Store one memory and, when it is new, its subject: both or neither. Runs inside the organization's scope."""
+def store(item: MemoryIn, principal: Principal, request_id: UUID) -> Memory | dict[str, Any]:
+    """Store one memory and, when it is new, its subject: both or neither. What contradicts something better known is
+    answered with its proposal instead. Runs inside the organization's scope."""
     with transaction.atomic():
         subject = subjects.ensure(item.subject_id, actor=principal.actor, request_id=request_id)
-        return memory.create(
-            subject, item.new(), actor=principal.actor, request_id=request_id, limit_per_subject=_limit(principal)
-        )
+        (result,) = memory.create_many(
+            [(subject, item.new())], actor=principal.actor, request_id=request_id,
+            limit_per_subject=limit_of(principal), reach=reach_of(principal),
+        )  # fmt: skip
+        if result.proposal_id is not None:
+            return imports.as_wire(result)
+        return replace(memories.get(result.stored), deduplicated=result.deduplicated)
 
 
 class Batch:
@@ -97,10 +105,11 @@ class Batch:
                     self._with_subjects(request_id),
                     actor=self._principal.actor,
                     request_id=request_id,
-                    limit_per_subject=_limit(self._principal),
+                    limit_per_subject=limit_of(self._principal),
+                    reach=reach_of(self._principal),
                 )
             for index, result in zip(self._good, stored, strict=True):
-                results[index] = ItemResult(index, result.id, result.deduplicated, result.error)
+                results[index] = replace(result, index=index)
         return [imports.as_wire(results[index]) for index in range(len(self._raw))]
 
     def start(self, request_id: UUID) -> Operation:
@@ -110,8 +119,9 @@ class Batch:
             raise _unreadable(self._errors)
         with transaction.atomic():
             payload = imports.payload(
-                self._with_subjects(request_id), actor=self._principal.actor, limit_per_subject=_limit(self._principal)
-            )
+                self._with_subjects(request_id), actor=self._principal.actor,
+                limit_per_subject=limit_of(self._principal), reach=reach_of(self._principal),
+            )  # fmt: skip
             return operations.start(
                 imports.KIND, total=len(self._raw), payload=payload, actor=self._principal.actor, request_id=request_id
             )
@@ -135,5 +145,6 @@ def _unreadable(errors: dict[int, GatewayError]) -> GatewayError:
     return BadRequest(detail, problems=problems)
 
 
-def _limit(principal: Principal) -> int | None:
+def limit_of(principal: Principal) -> int | None:
+    """How many memories the plan gives each subject."""
     return plans.limits(principal.organization).memories

@@ -1,5 +1,5 @@
-"""Re-seal what is sealed (providers' keys, kept bodies, second factors, client secrets) with the key ring's active
-key. Safe to stop and to run again.
+"""Re-seal what is sealed (providers' keys, write targets, kept bodies and turns, second factors, client secrets) with
+the key ring's active key. Safe to stop and to run again.
 
 Put a new key on the ring and make it active, restart, run this, and take the old key off the ring once it says that
 nothing is left.
@@ -12,6 +12,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from gateway.core import crypto
+from gateway.engine.conversations import services as conversations
+from gateway.governance.proposals import services as proposals
 from gateway.platform.providers import services
 from gateway.platform.requests import services as requests
 from tenants import resealing, selectors
@@ -49,7 +51,7 @@ class Command(BaseCommand):
         changed, after = 0, None
         unreadable: list[str] = []
         with scope(ref):
-            for reseal in (services.reseal, requests.reseal):
+            for reseal in (services.reseal, requests.reseal, conversations.reseal, proposals.reseal):
                 while True:
                     resealed = reseal(limit=batch, after=after)
                     changed, after = changed + resealed.changed, resealed.last

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from fnmatch import fnmatchcase
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +12,18 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import Forbidden
 from gateway.governance.policies.documents import from_json, to_json
+from gateway.governance.policies.guards import Action, Direction, Guard
 from gateway.governance.policies.merge import merge
-from gateway.governance.policies.types import Approval, Fields, Level, Overlay, RedactMode, RequestedPolicy, Writes
+from gateway.governance.policies.types import (
+    Approval,
+    Fields,
+    Level,
+    Overlay,
+    RedactMode,
+    RequestedPolicy,
+    Retention,
+    Writes,
+)
 
 
 def org(locks: Fields | None = None, defaults: Fields | None = None, precedence: int = 50) -> Overlay:
@@ -152,8 +164,97 @@ def test_writes__auto__only_for_listed_types_with_enough_confidence() -> None:
     assert not merge([]).auto_approves("memory.upsert", 1.0)
 
 
+def test_tools_and_writes__lists_of_several_levels__refuse_with_the_line() -> None:
+    policy = merge(
+        [
+            org(Fields(allowed_tools=("calendar_*", "search"), denied_tools=("*_delete",))),
+            at(Level.TEAM, "a", None, Fields(write_targets=("memory.*", "calendar.create:work*"))),
+        ]
+    )
+    policy.check_tool("Calendar_Create")
+    policy.check_write("memory.upsert")
+    policy.check_write("calendar.create", "work/1")
+    with pytest.raises(Forbidden) as refused:
+        policy.check_tool("calendar_delete")
+    assert refused.value.extra["policy"] == {
+        "field": "denied_tools", "value": "*_delete", "set_by": "org", "locked_by": "org", "rule": "deny-lists add up"
+    }  # fmt: skip
+    assert policy.tool_problem("shell").field == "allowed_tools"
+    for write_type, target in (("calendar.create", "home"), ("calendar.create", ""), ("email.draft", "work")):
+        with pytest.raises(Forbidden) as refused:
+            policy.check_write(write_type, target)
+        assert (refused.value.code, refused.value.extra["policy"]["set_by"]) == ("policy_refused", "team:a")
+
+
+def test_retention__locks_of_two_levels__the_smaller_wins() -> None:
+    policy = merge(
+        [
+            org(Fields(retention=Retention(conversation_days=30)), Fields(retention=Retention(body_days=9))),
+            at(Level.USER, "ann", Fields(retention=Retention(conversation_days=7, body_days=20))),
+        ]
+    )
+    assert policy.retention == Retention(7, 9)
+    assert line(policy, "retention.conversation_days").locked_by == "user:ann"
+
+
+def test_auto_types__locked_and_wanted_globs__meet_where_one_covers_the_other() -> None:
+    wanted = [
+        org(Fields(writes=Writes(auto_types=("memory.*",))), Fields(writes=Writes(auto_types=("memory.upsert",))))
+    ]
+    assert merge(wanted).auto_types == ("memory.upsert",)
+    other = [org(Fields(writes=Writes(auto_types=("memory.upsert",))), Fields(writes=Writes(auto_types=("memory.*",))))]
+    assert merge(other).auto_types == ("memory.upsert",)
+    apart = [org(Fields(writes=Writes(auto_types=("a?*",))), Fields(writes=Writes(auto_types=("a*",))))]
+    assert merge(apart).auto_types == ()
+
+
+def test_guardrails__lock_and_defaults__stand_side_by_side_each_with_its_owner() -> None:
+    policy = merge(
+        [
+            org(
+                Fields(guardrails=(Guard("injection", Action.FLAG, threshold=0.3),)),
+                Fields(guardrails=(Guard("secrets", Action.BLOCK, Action.MASK),)),
+            ),
+            at(
+                Level.TEAM, "a", None,
+                Fields(
+                    guardrails=(
+                        Guard("injection", Action.BLOCK, threshold=0.9), Guard("secrets", Action.OFF),
+                        Guard("pii.email", Action.BLOCK, shadow=True),
+                    )
+                ),
+            ),
+        ]
+    )  # fmt: skip
+    found = [
+        (rule.name, rule.direction.value, rule.action.value, rule.set_by, rule.shadow) for rule in policy.guardrails
+    ]
+    assert found == [
+        ("injection", "input", "flag", "org", False),
+        ("injection", "input", "block", "team:a", False),
+        ("pii.email", "input", "block", "team:a", True),
+        ("secrets", "output", "mask", "org", False),
+    ]
+    assert line(policy, "guardrails.secrets.input").value == "off"
+    assert policy.guards(Direction.OUTPUT) == policy.guardrails[-1:]
+
+
 SENTENCES = st.lists(st.sampled_from(["a", "A ", "b", "c.", "d"]), max_size=3).map(tuple)
 NAMES = st.none() | st.lists(st.sampled_from(["gmail", "drive", "chat"]), max_size=3).map(tuple)
+GLOBS = st.none() | st.lists(st.sampled_from(["cal*", "*_x", "search"]), max_size=2).map(tuple)
+GUARDS = st.lists(
+    st.builds(
+        Guard, st.sampled_from(["secrets", "pii.email", "injection", "blocklist.a"]),
+        st.none() | st.sampled_from(Action), st.none() | st.sampled_from(Action), st.booleans(),
+        st.sampled_from([0.3, 0.6]), phrases=st.just(("x",)),
+    ),
+    max_size=3, unique_by=lambda guard: guard.name,
+).map(
+    lambda guards: tuple(
+        guard if guard.kind == "blocklist" else replace(guard, phrases=())
+        for guard in sorted(guards, key=lambda guard: guard.name)
+    )
+)  # fmt: skip
 FIELDS = st.builds(
     Fields, do=SENTENCES, dont=SENTENCES, disclaimers=SENTENCES, redact_mode=st.none() | st.sampled_from(RedactMode),
     memory_scopes=NAMES,
@@ -164,11 +265,13 @@ FIELDS = st.builds(
         st.none() | st.lists(st.sampled_from(["memory.upsert", "x"])).map(tuple),
         st.none() | st.floats(0, 1),
     ),
-    max_output_tokens=st.none() | st.integers(1, 99),
+    max_output_tokens=st.none() | st.integers(1, 99), allowed_tools=GLOBS, write_targets=GLOBS,
+    denied_tools=st.lists(st.sampled_from(["cal*", "b"]), max_size=1).map(tuple),
+    retention=st.builds(Retention, st.none() | st.integers(0, 9), st.none() | st.integers(0, 9)), guardrails=GUARDS,
 )  # fmt: skip
 OVERLAYS = st.lists(
     st.builds(Overlay, st.sampled_from(Level), st.sampled_from(["", "t", "u"]), FIELDS, FIELDS, st.integers(0, 100)),
-    max_size=5, unique_by=lambda overlay: (overlay.level, overlay.target),
+    max_size=4, unique_by=lambda overlay: (overlay.level, overlay.target),
 )  # fmt: skip
 REQUESTS = st.builds(
     RequestedPolicy, st.none() | st.sampled_from(RedactMode), NAMES, NAMES, st.none() | st.integers(1, 99)
@@ -176,7 +279,7 @@ REQUESTS = st.builds(
 STRICT = list(RedactMode)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(OVERLAYS, REQUESTS, SENTENCES, SENTENCES, st.randoms(use_true_random=False))
 def test_merge__any_order__is_the_same(overlays, request, do, dont, shuffler: random.Random) -> None:
     shuffled = list(overlays)
@@ -187,31 +290,56 @@ def test_merge__any_order__is_the_same(overlays, request, do, dont, shuffler: ra
     assert given_so == given_other
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(OVERLAYS, REQUESTS)
 def test_merge__any_lock__is_never_loosened(overlays, request) -> None:
     policy = merge(overlays, request=request)
     for locks in (overlay.locks for overlay in overlays):
-        if locks.redact_mode:
-            assert STRICT.index(policy.redact_mode) >= STRICT.index(locks.redact_mode)
-        if locks.max_output_tokens is not None:
-            assert policy.max_output_tokens <= locks.max_output_tokens
-        if locks.memory_scopes is not None:
-            assert set(policy.memory_scopes) <= set(locks.memory_scopes)
-        if locks.writes.approval == Approval.MANUAL:
-            assert policy.approval == Approval.MANUAL
-        if locks.writes.min_confidence is not None:
-            assert policy.min_confidence >= locks.writes.min_confidence
-        if locks.writes.auto_types is not None:
-            assert set(policy.auto_types) <= set(locks.writes.auto_types)
-        for model in ("openai/gpt-5", "x/y"):
-            if locks.allowed_models is not None and merge([org(locks)]).model_problem(model) is not None:
-                assert policy.model_problem(model) is not None
+        holds_values(policy, locks)
+        holds_lists(policy, locks)
+        holds_guardrails(policy, locks)
     if request.key_memory_scopes is not None:
         assert set(policy.memory_scopes) <= set(request.key_memory_scopes)
 
 
-@settings(max_examples=200, deadline=None)
+def holds_values(policy, locks: Fields) -> None:
+    """What has an order of strictness is as strict as the lock, or stricter."""
+    if locks.redact_mode:
+        assert STRICT.index(policy.redact_mode) >= STRICT.index(locks.redact_mode)
+    if locks.max_output_tokens is not None:
+        assert policy.max_output_tokens <= locks.max_output_tokens
+    if locks.writes.approval == Approval.MANUAL:
+        assert policy.approval == Approval.MANUAL
+    if locks.writes.min_confidence is not None:
+        assert policy.min_confidence >= locks.writes.min_confidence
+    for days in ("conversation_days", "body_days"):
+        if getattr(locks.retention, days) is not None:
+            assert getattr(policy.retention, days) <= getattr(locks.retention, days)
+
+
+def holds_lists(policy, locks: Fields) -> None:
+    """What a lock refuses by itself is refused."""
+    if locks.memory_scopes is not None:
+        assert set(policy.memory_scopes) <= set(locks.memory_scopes)
+    if locks.writes.auto_types is not None:
+        for write_type in set(policy.auto_types) - set(locks.writes.auto_types):
+            assert any(fnmatchcase(write_type, glob) for glob in locks.writes.auto_types)
+    alone = merge([org(locks)])
+    for name in ("openai/gpt-5", "x/y", "cal_x", "search", "b"):
+        for problem in ("model_problem", "tool_problem", "write_problem"):
+            assert getattr(alone, problem)(name) is None or getattr(policy, problem)(name) is not None
+
+
+def holds_guardrails(policy, locks: Fields) -> None:
+    for guard in locks.guardrails:
+        for direction in Direction:
+            action = guard.on(direction)
+            if action not in (None, Action.OFF):
+                rules = [(rule.guard, rule.action, rule.locked) for rule in policy.guards(direction)]
+                assert (guard, action, True) in rules
+
+
+@settings(max_examples=60, deadline=None)
 @given(OVERLAYS, REQUESTS)
 def test_merge__more_overlays_of_locks__only_tighten(overlays, request) -> None:
     locks_only = [Overlay(o.level, o.target, o.locks, Fields(), o.precedence) for o in overlays]
@@ -224,7 +352,30 @@ def test_merge__more_overlays_of_locks__only_tighten(overlays, request) -> None:
             assert tighter.model_problem("openai/gpt-5")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
+@given(OVERLAYS, st.builds(Overlay, st.just(Level.SESSION), st.just("z"), FIELDS, FIELDS, st.just(0)), REQUESTS)
+def test_merge__an_overlay_more_at_the_bottom__keeps_every_lock(overlays, lowest, request) -> None:
+    before, after = merge(overlays, request=request), merge([*overlays, lowest], request=request)
+    for locks in (overlay.locks for overlay in overlays if overlay.locks.redact_mode):
+        assert STRICT.index(after.redact_mode) >= STRICT.index(locks.redact_mode)
+    kept = [rule for rule in before.guardrails if rule.locked or rule.guard.kind == "blocklist"]
+    assert all(rule in after.guardrails for rule in kept)
+    assert set(before.denied_models) <= set(after.denied_models)
+    locked_dont = {text for overlay in overlays for text in overlay.locks.dont}
+    locked_do = {" ".join(text.casefold().split()).rstrip(".!") for overlay in overlays for text in overlay.locks.do}
+    for text in locked_dont:
+        name = " ".join(text.casefold().split()).rstrip(".!")
+        if name not in locked_do:
+            assert name in {" ".join(one.casefold().split()).rstrip(".!") for one in after.dont}
+
+
+@settings(max_examples=40, deadline=None)
+@given(OVERLAYS, REQUESTS)
+def test_merge__the_same_overlays_twice__are_the_same(overlays, request) -> None:
+    assert merge([*overlays, *reversed(overlays)], request=request) == merge(overlays, request=request)
+
+
+@settings(max_examples=60, deadline=None)
 @given(OVERLAYS, SENTENCES, SENTENCES)
 def test_merge__do_and_dont__never_hold_the_same(overlays, do, dont) -> None:
     policy = merge(overlays, persona_do=do, persona_dont=dont)
@@ -233,7 +384,7 @@ def test_merge__do_and_dont__never_hold_the_same(overlays, do, dont) -> None:
     assert len(norm[0]) == len(policy.do)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(OVERLAYS, REQUESTS)
 def test_merge__every_field__has_its_line(overlays, request) -> None:
     policy = merge(overlays, request=request)
@@ -243,7 +394,7 @@ def test_merge__every_field__has_its_line(overlays, request) -> None:
     assert line(policy, "redact_mode").value == policy.redact_mode
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(FIELDS)
 def test_documents__any_fields__survive_storage(fields) -> None:
     assert from_json(to_json(fields)) == fields

@@ -38,7 +38,7 @@ def test_put_overlay__locks__are_in_force_and_audited(inside) -> None:
     assert (policy.redact_mode, policy.do, policy.dont) == (RedactMode.STRICT, (), ("Swear",))
     entry = AuditRow.objects.get(action="policy.updated")
     assert entry.target == overlay.public_id
-    assert entry.detail["changed"] == ["locks.dont", "locks.redact_mode"]
+    assert entry.detail["changed"] == ["locks.dont", "locks.redact_mode", "precedence"]
     assert entry.detail["locks"] == {"dont": ["Swear"], "redact_mode": "strict"}
     event = EventRow.objects.get(name="policy.updated")
     assert event.payload == {"policy_id": overlay.public_id, "level": "org", "policy_version": 1}
@@ -54,10 +54,14 @@ def test_put_overlay__again__replaces_the_whole(inside) -> None:
 
 @pytest.mark.parametrize("expected", [0, 2])
 def test_put_overlay__expected_version_is_another__is_409_and_nothing_changes(inside, expected) -> None:
-    put(locks=Fields(dont=("Swear",)), expected_version=0)
+    written = put(locks=Fields(dont=("Swear",)), expected_version=0)
     with pytest.raises(OverlayConflict) as refused:
         put(expected_version=expected)
-    assert refused.value.extra == {"current_version": 1, "updated_by": "key:key_alice"}
+    assert refused.value.extra == {
+        "current_version": 1, "updated_by": "key:key_alice", "updated_at": written.updated_at.isoformat(),
+        "changed": ["locks.dont"] if expected == 0 else [],
+        "current": {"locks": {"dont": ["Swear"]}, "defaults": {}, "precedence": 50},
+    }  # fmt: skip
     assert selectors.overlay().locks == Fields(dont=("Swear",))
     assert AuditRow.objects.filter(action="policy.updated").count() == 1
 

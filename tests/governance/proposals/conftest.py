@@ -10,6 +10,7 @@ import pytest
 from gateway.governance.proposals import dispatch
 from tenants.types import OrgRef
 from tests.factories.organizations import committed_database, new_organization, quiet, remove
+from tests.governance.proposals.outside import Receiver, receiving
 from tests.governance.proposals.support import make_note_table, registered
 
 __all__ = ["committed_database", "quiet"]
@@ -44,3 +45,11 @@ def dispatched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[OrgRef, UUID, floa
     sent: list[tuple[OrgRef, UUID, float]] = []
     monkeypatch.setattr(dispatch, "_send", lambda ref, proposal_id, delay_s: sent.append((ref, proposal_id, delay_s)))
     return sent
+
+
+@pytest.fixture
+def receiver(settings: object) -> Iterator[Receiver]:
+    """A webhook receiver of somebody else's, which the gateway may call."""
+    settings.IKIRO_EGRESS_ALLOW = "127.0.0.1"
+    with receiving() as found:
+        yield found

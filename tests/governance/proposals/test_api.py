@@ -48,10 +48,10 @@ def test_approve__without_a_body__is_the_same(acme):
 
 
 def test_approve__nobody_executes_the_type__is_failed_in_the_answer_and_retry_tries_again(acme):
-    proposal = propose(acme, draft(type="calendar.create", payload={"title": "quiz"}))
+    proposal = propose(acme, draft(type="ticket.create", payload={"title": "quiz"}))
     body = _call(acme, "post", f"/proposals/{proposal.public_id}/approve")[0].json()
     assert (body["state"], body["error"]["code"]) == ("failed", "executor_not_configured")
-    executor = registry.Executor("calendar.create", {"type": "object"}, lambda given: write_note(_as_note(given)))
+    executor = registry.Executor("ticket.create", {"type": "object"}, lambda given: write_note(_as_note(given)))
     registry.register(executor)
     body = _call(acme, "post", f"/proposals/{proposal.public_id}/retry")[0].json()
     assert (body["state"], body["error"]) == ("executed", None)

@@ -99,7 +99,7 @@ def test_create__misfits_among_good_ones__are_handed_back_with_reasons_and_leave
 
 
 def test_create__type_nobody_executes__is_stored(acme):
-    created = propose(acme, draft(type="calendar.create", payload={"title": "quiz", "nul": "a\x00b"}))
+    created = propose(acme, draft(type="ticket.create", payload={"title": "quiz", "nul": "a\x00b"}))
     assert (created.state, created.payload["nul"]) == (State.PENDING, "a\ufffdb")
 
 

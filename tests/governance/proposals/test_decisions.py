@@ -184,7 +184,7 @@ def test_decide__two_people_at_once__one_wins_and_the_other_hears_it(acme):
 
 
 def test_retry__failed__is_carried_out_again(acme):
-    proposal = propose(acme, draft(type="calendar.create"))
+    proposal = propose(acme, draft(type="ticket.create"))
     approve(acme, proposal.id)
     failed = execute(acme, proposal.id)
     assert (failed.state, failed.error["code"]) == (State.FAILED, "executor_not_configured")

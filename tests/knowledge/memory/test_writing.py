@@ -277,6 +277,14 @@ def test_create__future_event__is_known_before_it_happens(inside) -> None:
 
 def test_create__statement_count__does_not_grow_with_the_batch(inside, django_assert_max_num_queries) -> None:
     ann = person()
-    items = [(ann, new(f"fact number {n}", ref=str(n))) for n in range(200)]
+    items = [(ann, new(f"fact number {n}", ref=str(n), slot=f"fact.n{n % 150}", value=n)) for n in range(200)]
     with django_assert_max_num_queries(20, connection=connection):
         services.create_many(items, actor=ALICE, limit_per_subject=None)
+    again = [
+        (ann, new(f"in other words {n}", ref=f"b{n}", slot=f"fact.n{n}", value=n + 150 if n < 50 else n))
+        for n in range(150)
+    ]
+    with django_assert_max_num_queries(20, connection=connection):
+        results = services.create_many(again, actor=ALICE, limit_per_subject=None)
+    assert all(result.deduplicated for result in results)
+    assert SubjectState.objects.get(pk=ann.pk).count == 150

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from jsonschema import Draft202012Validator
 from gateway.knowledge.personas import lint
 from gateway.knowledge.personas.defaults import default_cartridge
 from gateway.knowledge.personas.types import Cartridge
+from tests.architecture.tree import ROOT
 
 DELETE = object()
 
@@ -43,7 +45,13 @@ def test_check__minimal_document__passes_its_schema() -> None:
         "style": {"tone": "formal", "formality": "low", "emoji": "none"}, "behavior": {"do": [], "dont": []},
         "toolPrefs": {"preferRecallBeforeAnswer": False}, "meta": {"version": "1"},
     }  # fmt: skip
-    assert [(finding.rule, finding.pointer) for finding in lint.check(raw)] == [("safety-redirect", "/safetyRedirects")]
+    found = lint.check(raw)
+    assert [(finding.rule, finding.pointer) for finding in lint.errors(found)] == [
+        ("safety-redirect", "/safetyRedirects")
+    ]
+    assert [(finding.severity, finding.rule) for finding in found[1:]] == [
+        ("advice", "clarifying-question"), ("advice", "example-pressure"),
+    ]  # fmt: skip
     assert Cartridge.of(raw).safety_redirects == ()
 
 
@@ -89,28 +97,138 @@ def test_check__several_errors__are_all_found() -> None:
     assert sorted(finding.pointer for finding in lint.check(raw)) == ["/precedence", "/style", "/style", "/style/tone"]
 
 
+_ASK = "Ask one clarifying question when the request is ambiguous"
+
+
 @pytest.mark.parametrize(
-    ("raw", "pointer", "rule"),
+    ("raw", "pointer", "rule", "severity"),
     [
-        (changed("style", "tone", to="warm, playful"), "/style/tone", "tone-known"),
-        (changed("behavior", "do", to=["Invent facts about the person "]), "/behavior/do/0", "do-and-dont"),
+        (changed("style", "tone", to="warm, playful"), "/style/tone", "tone-known", "warning"),
+        (changed("style", "tone", to=" "), "/style/tone", "tone-known", "warning"),
+        (changed("style", "tone", to="friendly and concise"), "/style/tone", "tone-compound", "warning"),
+        (changed("stages", to={"friend": {"tone": "as warm as an old friend can be"}}),
+         "/stages/friend/tone", "tone-wordy", "advice"),
+        (changed("behavior", "do", to=[_ASK, "Invent facts about the person "]),
+         "/behavior/do/1", "do-and-dont", "warning"),
+        (changed("behavior", "do", to=[_ASK, "Always invent facts about the person."]),
+         "/behavior/do/1", "do-and-dont", "warning"),
+        (changed("stages", to={"friend": {"do": ["Invent facts about the person"]}}),
+         "/stages/friend/do/0", "do-and-dont", "warning"),
+        (changed("behavior", "do", to=[_ASK, " "]), "/behavior/do/1", "rule-blank", "warning"),
+        (changed("behavior", "do", to=[_ASK, "Be nice and helpful"]), "/behavior/do/1", "rule-concrete", "advice"),
+        (changed("behavior", "dont", 0, to="Never " + "say it again and " * 6),
+         "/behavior/dont/0", "rule-short", "advice"),
+        (changed("behavior", "do", to=["Answer in short sentences"]), "/behavior/do", "clarifying-question", "advice"),
+        (changed("safetyRedirects", 0, "pattern", to="zebra|quux"), "/safetyRedirects", "redirect-domain", "advice"),
+        (changed("examples", to=[]), "/examples", "example-pressure", "advice"),
+        (changed("examples", 1, "assistant", to="Hey, I fix it."), "/examples/1/assistant", "examples-tone", "warning"),
+        (changed("meta", "notes", to="Customer 123456789"), "/meta/notes", "pii-number", "warning"),
+        (changed("meta", "notes", to="Host 10.1.2.3"), "/meta/notes", "pii-ip", "warning"),
     ],
-)
-def test_check__advice__is_a_warning(raw, pointer, rule) -> None:
+)  # fmt: skip
+def test_check__what_is_no_error__is_found_at_its_place_with_a_fix(raw, pointer, rule, severity) -> None:
     (finding,) = lint.check(raw)
-    assert (finding.pointer, finding.rule, finding.severity) == (pointer, rule, "warning")
+    assert (finding.pointer, finding.rule, finding.severity) == (pointer, rule, severity)
     assert finding.fix
 
 
-def test_check__compound_of_known_tones__is_fine() -> None:
-    assert lint.check(changed("style", "tone", to="friendly and concise")) == []
+def test_check__emoji_asked_for_and_forbidden__is_a_conflict_also_in_examples() -> None:
+    raw = changed("behavior", "do", to=[_ASK, "Use emoji"])
+    raw["style"]["emoji"] = "none"
+    raw["examples"][0]["assistant"] = "Two things \U0001f600"
+    assert [(finding.pointer, finding.rule) for finding in lint.check(raw)] == [
+        ("/behavior/do/1", "do-and-dont"), ("/examples/0/assistant", "examples-tone"),
+    ]  # fmt: skip
 
 
-def test_check__very_deep_open_object__is_bounded() -> None:
+def test_check__the_same_word_in_two_redirects__is_told_of_the_later() -> None:
+    raw = default_cartridge("Acme")
+    raw["safetyRedirects"].append({"pattern": "tax|MÉDICAL", "redirect": "Not here."})
+    (finding,) = lint.check(raw)
+    assert (finding.pointer, finding.rule) == ("/safetyRedirects/1/pattern", "redirect-twice")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("Pay with 4111 1111 1111 1111", "pii-id"),
+        ("SSN 123-45-6789", "pii-id"),
+        ("IBAN DE89 3704 0044 0532 0130 00", "pii-id"),
+        ("-----BEGIN PRIVATE KEY-----", "pii-secret"),
+        ("write {{email}} or call {{phone}}, order 12345678", None),
+    ],
+)
+def test_check__personal_data_in_an_example__is_an_error(text, rule) -> None:
+    found = lint.check(changed("examples", 0, "assistant", to=text))
+    assert [(finding.pointer, finding.rule) for finding in found] == ([("/examples/0/assistant", rule)] if rule else [])
+
+
+@pytest.mark.parametrize(
+    ("raw", "pointer", "rule"),
+    [
+        (changed("stages", to={}), "/stages", "schema.minProperties"),
+        (changed("stages", to={"lover": {"tone": "x"}}), "/stages", "schema.additionalProperties"),
+        (changed("stages", to={"friend": {}}), "/stages/friend", "schema.minProperties"),
+        (changed("stages", to={"friend": {"tone": "x" * 201}}), "/stages/friend/tone", "schema.maxLength"),
+        (changed("stages", to={"friend": {"do": ["x"] * 6}}), "/stages/friend/do", "schema.maxItems"),
+        (changed("continuation", to={}), "/continuation", "schema.required"),
+        (changed("continuation", to={"enabled": True, "probability": 1.1}),
+         "/continuation/probability", "schema.maximum"),
+        (changed("continuation", to={"enabled": True, "types": ["share", "share"]}),
+         "/continuation/types", "schema.uniqueItems"),
+        (changed("continuation", to={"enabled": True, "types": []}), "/continuation/types", "schema.minItems"),
+        (changed("modes", to={"crowd": {"tone": "x"}}), "/modes", "schema.additionalProperties"),
+        (changed("x-", to=1), "", "schema.additionalProperties"),
+        (changed("id", to="lint"), "/id", "id-reserved"),
+    ],
+)  # fmt: skip
+def test_check__what_1_2_added__has_limits_too(raw, pointer, rule) -> None:
+    assert [(finding.pointer, finding.rule) for finding in lint.errors(lint.check(raw))] == [(pointer, rule)]
+
+
+def test_check__a_1_2_document_as_1_1__is_refused_for_its_closed_root() -> None:
+    raw = changed("x-acme", to={"any": ["thing"]})
+    assert lint.check(raw) == []
+    assert [finding.rule for finding in lint.check(raw, form="1.1")] == ["schema.additionalProperties"]
+
+
+def test_check__of_another_persona__is_an_error() -> None:
+    (finding,) = lint.check(default_cartridge("Acme"), persona_id="sage")
+    assert (finding.pointer, finding.rule, finding.severity) == ("/id", "id-matches", "error")
+
+
+def test_catalogue__its_rules__are_all_that_the_code_names_and_the_page_lists() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "gateway/knowledge/personas").glob("lint*.py"))
+    named = set(re.findall(r'RULES\["([a-z-]+)"\]', source)) | set(re.findall(r'"(pii-[a-z]+)"', source))
+    keywords = {f"schema.{keyword}" for schema in lint.SCHEMAS.values() for keyword in _keywords(schema)}
+    assert set(lint.RULES) == named | keywords
+    page = (ROOT / "docs/reference/cartridge.md").read_text()
+    listed = {
+        (cells[0], cells[1])
+        for line in page.splitlines()
+        if re.match(r"\| `(schema\.)?[\w-]+` \| (error|warning|advice) ", line)
+        and len(cells := [cell.strip(" `") for cell in line.split("|")[1:-1]]) == 4
+    }
+    assert listed == {(rule.id, rule.severity) for rule in lint.RULES.values()}
+
+
+def _keywords(schema: Any) -> set[str]:
+    """Every keyword that can be broken, wherever it stands in a schema."""
+    if isinstance(schema, list):
+        return set().union(*map(_keywords, schema), set())
+    if not isinstance(schema, dict):
+        return set()
+    says_nothing = {"$schema", "$id", "$ref", "$defs", "title", "description", "default", "properties", "items"}
+    found = set(schema) - says_nothing - {"patternProperties"}
+    inner = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]
+    return found.union(*map(_keywords, inner), _keywords(schema.get("items")))
+
+
+def test_check__very_deep_open_object__is_refused() -> None:
     deep: Any = "x"
     for _ in range(900):
         deep = [deep]
-    assert lint.check(changed("meta", "extra", to=deep)) == []
+    assert [finding.rule for finding in lint.check(changed("meta", "extra", to=deep))] == ["document-depth"]
 
 
 @pytest.mark.parametrize("raw", [None, [], "x", 1])

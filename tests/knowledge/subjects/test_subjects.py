@@ -9,6 +9,7 @@ from gateway.core.journal import Actor
 from gateway.knowledge.subjects import selectors, services
 from gateway.knowledge.subjects.errors import InvalidSubjectId, SubjectNotFound
 from gateway.knowledge.subjects.models import SubjectRow
+from gateway.knowledge.subjects.types import SubjectFilter
 from gateway.platform.audit.models import AuditRow
 from gateway.platform.events.models import EventRow
 from tenants.context import scope
@@ -91,5 +92,5 @@ def test_page__with_cursor_and_restriction__walks_all_once(inside) -> None:
         if (cursor := page.next_cursor) is None:
             break
     assert sorted(seen) == [f"usr_{n}" for n in range(5)]
-    assert [subject.id for subject in selectors.page(only=("usr_3", "nobody")).data] == ["usr_3"]
-    assert selectors.page(only=()).data == []
+    assert [subject.id for subject in selectors.page(SubjectFilter(only=("usr_3", "nobody"))).data] == ["usr_3"]
+    assert selectors.page(SubjectFilter(only=())).data == []

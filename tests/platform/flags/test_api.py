@@ -57,7 +57,9 @@ def test_list__a_key__sees_every_flag_and_no_names(flagged: Org) -> None:
         assert flag(client, "enable_webhooks")["value"] is True
 
 
-def test_put__an_owner__changes_it_at_once_with_reason_and_history(owner: httpx.Client, flagged: Org) -> None:
+def test_put__an_owner__changes_it_at_once_with_reason_and_history(
+    owner: httpx.Client, flagged: Org, gateway: Gateway
+) -> None:
     before = flag(owner, "enable_precompose")
     changed = owner.put(
         "/v1/flags/enable_precompose",
@@ -70,6 +72,10 @@ def test_put__an_owner__changes_it_at_once_with_reason_and_history(owner: httpx.
     assert shown["version"] == before["version"] + 1
     assert shown["last_change"]["reason"] == "not reviewed yet"
     assert shown["last_change"]["by"].startswith("user:usr_")
+    wanted = {"persona_id": "brand-default", "subject_id": "usr_1", "query": "Well?"}
+    with flagged.client() as closed, gateway.globex.client() as open_:
+        assert refusal(closed.post("/v1/packs/precompose", json=wanted)) == (403, "feature_disabled")
+        assert open_.post("/v1/packs/precompose", json=wanted).status_code == 200
     stale = owner.put(
         "/v1/flags/enable_precompose",
         json={"value": True, "reason": "late"},

@@ -132,16 +132,16 @@ def test_chat__remember_that__proposes_and_approval_makes_it_a_memory_once(gatew
         assert recalled["citations"][0]["factId"] == memory["id"]
 
 
-def test_chat__a_type_nobody_executes__fails_by_name_and_can_be_retried(gateway: Gateway, subject: str) -> None:
+def test_chat__a_write_without_a_target__fails_by_name_and_can_be_retried(gateway: Gateway, subject: str) -> None:
     with gateway.acme.client() as client:
         whole = client.post("/v1/chat", json=body(subject, "Schedule a call with Sam on Friday at 10")).json()
         (proposed,) = whole["proposedWrites"]
         assert proposed["type"] == "calendar.create"
         path = f"/v1/proposals/{proposed['proposal_id']}"
         failed = client.post(f"{path}/approve", json={}).json()
-        assert (failed["state"], failed["error"]["code"]) == ("failed", "executor_not_configured")
+        assert (failed["state"], failed["error"]["code"]) == ("failed", "write_target_missing")
         again = client.post(f"{path}/retry", json={}).json()
-        assert (again["state"], again["error"]["code"]) == ("failed", "executor_not_configured")
+        assert (again["state"], again["error"]["code"]) == ("failed", "write_target_missing")
         emitted = [
             event for event in client.get("/v1/events?limit=200").json()["data"] if event["type"] == "write.failed"
         ]
@@ -236,12 +236,16 @@ def test_chat__strict_redaction__masks_answer_citation_and_prompt(
 ) -> None:
     remember(gateway.acme, subject, "Reach the tutor at tutor@example.org about the lesson.")
     upstream.reset()
-    turn = body(subject, "How do I reach the tutor?", model="openai/fake:echo", redact_mode="strict", stream=True)
+    upstream.script("drip", text="Ask_tutor@example.org_[m1].")
+    turn = body(subject, "How do I reach the tutor?", model="openai/scripted", redact_mode="strict", stream=True)
     with gateway.acme.client() as client:
         answer = client.post("/v1/chat", json=turn)
     assert "tutor@example.org" not in answer.text
-    assert "[email]" in answer.text
+    assert "".join(d["delta"]["content"] for n, _, d in events_of(answer) if n == "content.delta") == "Ask [email]. "
+    assert "Reach the tutor at [email]" in answer.text  # the citation
+    assert "Reach the tutor at [email]" in json.dumps(upstream.calls()[-1]["body"])
     assert "tutor@example.org" not in json.dumps(upstream.calls()[-1]["body"])
+    upstream.reset()
 
 
 def test_chat__prompt__keeps_its_stable_part_first(gateway: Gateway, subject: str, upstream: Any) -> None:

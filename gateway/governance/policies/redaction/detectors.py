@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
 
-from gateway.governance.policies.types import RedactMode
+from gateway.governance.policies.redaction import national
+from gateway.governance.policies.terms import RedactMode
 
 MAX_MATCH = 512
+CONTEXT = 32  # the longest look-behind: so much of what is decided stays in sight
 SPACES = " \u00a0"
 HOLD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789()+./-")
 
@@ -46,7 +48,8 @@ class Detector:
         return None
 
 
-def _whole(match: re.Match[str]) -> Span:
+def whole(match: re.Match[str]) -> Span:
+    """Accepts all that the pattern matched."""
     return match.span()
 
 
@@ -82,12 +85,6 @@ def _iban(match: re.Match[str]) -> Span | None:
     return None
 
 
-def _spanish_id(match: re.Match[str]) -> Span | None:
-    text = match.group().replace("-", "")
-    number = int({"X": "0", "Y": "1", "Z": "2"}.get(text[0], text[0]) + text[1:8])
-    return match.span() if "TRWAGMYFPDXBNJZSQVHLCKE"[number % 23] == text[8] else None
-
-
 def _phone(match: re.Match[str]) -> Span | None:
     return None if _DATE.match(match.group()) else match.span()
 
@@ -104,11 +101,8 @@ def _ipv6(match: re.Match[str]) -> Span | None:
     return None
 
 
-def _user_info(match: re.Match[str]) -> Span:
-    return match.start() + len("://"), match.end() - len("@")
-
-
 _DATE = re.compile(r"[0-9]{1,2}([./-])[0-9]{1,2}\1[0-9]{2,4}(?![0-9])|[0-9]{4}([./-])[0-9]{1,2}\2[0-9]{1,2}(?![0-9])")
+_SIGNS = ("[:=]", "[:=][\"']", "[\"'][:=][\"']")
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})"
 _JOINT = f"[)]?[{SPACES}./-]?[(]?"  # between two digits of a phone number; at most one space
 _TOKENS = r"""
@@ -117,50 +111,72 @@ _TOKENS = r"""
     | xox[abeprs]-[\w-]{10,128} | (?:AKIA|ASIA)[A-Z0-9]{16} | AIza[\w-]{30,64} | ya29\.[\w-]{20,128}
     | SG\.[\w-]{16,128} | eyJ[\w-]{12,128}
 """
+# What is called a secret where it stands: api_key=…, "password":"…". In a word of its own, with a letter and a digit.
+_CALLED = (
+    "api_key", "api-key", "apikey", "access_key", "access-key", "secret_key", "secret-key", "secret", "password",
+    "passwd", "pwd", "auth_token", "auth-token",
+)  # fmt: skip
+_NAMED = (
+    r"(?<=[:=\"'])(?:" + "|".join(rf"(?<={name}{sign})" for name in _CALLED for sign in _SIGNS) + ")"
+    r"(?=[^\s\"',;]{0,127}[0-9])(?=[^\s\"',;]{0,127}[A-Za-z])[^\s\"',;]{8,128}"
+)
 
 _DEFAULT = (
     Detector(
-        "secret", re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----"), _whole, "-----BEGIN ",
+        "secret", re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----"), whole, "-----BEGIN ",
         until=re.compile(r"-----END [A-Z ]{0,30}PRIVATE KEY-----"),
     ),
     Detector(
-        "secret", re.compile(rf"(?<![\w-])(?:{_TOKENS})", re.VERBOSE | re.ASCII), _whole,
+        "secret", re.compile(rf"(?<![\w-])(?:{_TOKENS})", re.VERBOSE | re.ASCII), whole,
         rest=re.compile(r"(?:\.?[\w+/=-])*", re.ASCII),
     ),
-    Detector("secret", re.compile(r"://[^\s/@:]{1,64}:[^\s/@]{1,128}@"), _user_info, "://"),
+    Detector("secret", re.compile(_NAMED, re.IGNORECASE), whole, rest=re.compile(r"[^\s\"',;]*")),
+    Detector("secret", re.compile(r"(?<=://)[^\s/@:]{1,64}:[^\s/@]{1,128}(?=@)"), whole, "://"),
     Detector("card", re.compile(rf"(?<![0-9A-Za-z_])[2-6](?:[{SPACES}-]?[0-9]){{12,18}}"), _card),
     Detector("iban", re.compile(rf"(?<![0-9A-Za-z_])[A-Z]{{2}}[0-9]{{2}}(?:[{SPACES}]?[A-Z0-9]){{11,30}}"), _iban),
     Detector("iban", re.compile(r"(?<![0-9A-Za-z_])[A-Za-z]{2}[0-9]{2}[A-Za-z0-9]{11,30}(?![0-9A-Za-z_])"), _iban),
     Detector(
         "national_id",
-        re.compile(r"(?<![\w-])(?!000|666|9)[0-9]{3}([- ])(?!00)[0-9]{2}\1(?!0000)[0-9]{4}(?![\w-])"), _whole,
+        re.compile(r"(?<![\w-])(?!000|666|9)[0-9]{3}([- ])(?!00)[0-9]{2}\1(?!0000)[0-9]{4}(?![\w-])"), whole,
     ),
     Detector(
         "national_id",
-        re.compile(r"(?<!\w)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D](?!\w)"), _whole,
+        re.compile(r"(?<!\w)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D](?!\w)"), whole,
     ),
-    Detector("national_id", re.compile(r"(?<!\w)[0-9XYZ][0-9]{7}-?[A-Z](?!\w)"), _spanish_id),
-    Detector("national_id", re.compile(r"(?<![\w.])756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}(?!\w)"), _whole, "756."),
+    Detector("national_id", re.compile(r"(?<!\w)[0-9XYZ][0-9]{7}-?[A-Z](?!\w)"), national.spain),
+    Detector(
+        "national_id",  # Italy
+        re.compile(r"(?<!\w)[A-Z]{6}[0-9]{2}[ABCDEHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z](?!\w)", re.IGNORECASE), whole,
+    ),
+    Detector("national_id", re.compile(r"(?<![\w.])[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}(?![\w-])"), national.brazil),
+    Detector(
+        "national_id",
+        re.compile(r"(?<![\w.-])[12] ?[0-9]{2} ?[0-9]{2} ?[0-9][0-9AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}(?![\w-])"),
+        national.france,
+    ),
+    Detector("national_id", re.compile(r"(?<![\w.-])[2-9][0-9]{3}([ -])[0-9]{4}\1[0-9]{4}(?![\w-])"), national.india),
+    Detector("national_id", re.compile(r"(?<![\w.])756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}(?!\w)"), whole, "756."),
 )  # fmt: skip
 _STRICT = (
     Detector(
-        "email", re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"), _whole, "@",
+        "email", re.compile(r"[\w.%+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"), whole, "@",
         rest=re.compile(r"(?:\.?[\w-])*"),
     ),
-    Detector("phone", re.compile(rf"(?<![\w+])(?:\+|00)[1-9](?:{_JOINT}[0-9]){{6,14}}(?![0-9])"), _whole),
+    Detector("phone", re.compile(rf"(?<![\w+])(?:\+|00)[1-9](?:{_JOINT}[0-9]){{6,14}}(?![0-9])"), whole),
     Detector("phone", re.compile(rf"(?<![\w.+/-])(?:\([0-9]{{2,5}}\)|0[0-9])(?:{_JOINT}[0-9]){{5,12}}(?!\w)"), _phone),
     Detector(
         "phone",
-        re.compile(r"(?<![\w.+-])(?:1[ .-])?\(?[2-9][0-9]{2}\)?[ .-][0-9]{3}[ .-][0-9]{4}(?![\w-])"), _whole,
+        re.compile(r"(?<![\w.+-])(?:1[ .-])?\(?[2-9][0-9]{2}\)?[ .-][0-9]{3}[ .-][0-9]{4}(?![\w-])"), whole,
     ),
-    Detector("phone", re.compile(r"(?<![\w.+-])[0-9]{3}-[0-9]{4}(?![\w-])"), _whole, "-"),
-    Detector("phone", re.compile(r"(?<![\w.+-])[0-9]{10,11}(?![\w-]|\.[0-9])"), _whole),
-    Detector("ip", re.compile(rf"(?<![\w.])(?:{_OCTET}\.){{3}}{_OCTET}(?!\w|\.[0-9])"), _whole, "."),
+    Detector("phone", re.compile(r"(?<![\w.+-])[0-9]{3}-[0-9]{4}(?![\w-])"), whole, "-"),
+    Detector("phone", re.compile(r"(?<![\w.+-])[0-9]{10,11}(?![\w-]|\.[0-9])"), whole),
+    Detector("ip", re.compile(rf"(?<![\w.])(?:{_OCTET}\.){{3}}{_OCTET}(?!\w|\.[0-9])"), whole, "."),
     Detector("ip", re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{3,40}(?:\.[0-9]{1,3}){0,3}(?![\w:])"), _ipv6, ":"),
 )  # fmt: skip
 
+ALL = (*_DEFAULT, *_STRICT)
 DETECTORS: dict[RedactMode, tuple[Detector, ...]] = {
     RedactMode.OFF: (),
     RedactMode.DEFAULT: _DEFAULT,
-    RedactMode.STRICT: (*_DEFAULT, *_STRICT),
+    RedactMode.STRICT: ALL,
 }

@@ -10,8 +10,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from gateway.governance.policies.redaction.detectors import DETECTORS, HOLD, MAX_MATCH, SPACES, Detector, Span
-from gateway.governance.policies.types import RedactMode
+from gateway.governance.policies.redaction.detectors import (
+    CONTEXT,
+    DETECTORS,
+    HOLD,
+    MAX_MATCH,
+    SPACES,
+    Detector,
+    Span,
+)
+from gateway.governance.policies.terms import RedactMode
 
 _SLICE = 4_096  # long pieces are taken in slices, so that the work at any place is bounded
 _MARKER = 64  # longer than any end marker: as much is kept while looking for one
@@ -25,15 +33,26 @@ def redact(text: str, mode: RedactMode | str) -> str:
 
 class StreamRedactor:
     """``feed`` each piece and send on what it returns; then ``finish`` once for what was held back. ``counts`` are
-    masks by label."""
+    finds by label.
 
-    def __init__(self, mode: RedactMode | str) -> None:
-        self._detectors = DETECTORS[RedactMode(mode)]
-        self._text = ""  # what is not decided, after at most one decided character that look-behinds may see
+    With ``detectors``, it looks for these instead of the mode's. Where they do not keep to what ``HOLD`` promises,
+    ``hold`` is how many characters a find of theirs may look at from its first one."""
+
+    def __init__(
+        self, mode: RedactMode | str = RedactMode.OFF, *, detectors: tuple[Detector, ...] | None = None, hold: int = 0
+    ) -> None:
+        self._detectors = DETECTORS[RedactMode(mode)] if detectors is None else detectors
+        self._hold = hold
+        self._text = ""  # what is not decided, after the few decided characters that look-behinds may see
         self._start = 0
         self._rest: re.Pattern[str] | None = None
         self._until: re.Pattern[str] | None = None
         self.counts: Counter[str] = Counter()
+
+    @property
+    def pending(self) -> int:
+        """How many characters of what was fed are not decided yet."""
+        return len(self._text) - self._start
 
     def feed(self, piece: str) -> str:
         """The part of the text that is decided now, masked."""
@@ -64,12 +83,16 @@ class StreamRedactor:
                 self._start = decided
                 break
             detector, (begin, end) = first
-            done += (self._text[self._start : begin], f"[{detector.label}]")
             self.counts[detector.label] += 1
+            done += (self._text[self._start : begin], self._shown(detector, begin, end))
             self._start, self._rest, self._until = end, detector.rest, detector.until
-        seen = max(0, self._start - 1)
+        seen = max(0, self._start - CONTEXT)
         self._text, self._start = self._text[seen:], self._start - seen
         return "".join(done)
+
+    def _shown(self, detector: Detector, begin: int, end: int) -> str:
+        """What stands in the place of a find."""
+        return f"[{detector.label}]"
 
     def _first(self, found: dict[Detector, Span | None], decided: int) -> tuple[Detector, Span] | None:
         """The leftmost find that begins before ``decided``; of several at one place, the first kind's. ``found``
@@ -101,6 +124,8 @@ class StreamRedactor:
 
     def _decided(self) -> int:
         """Where the held part begins: nothing that begins before it can depend on what comes next."""
+        if self._hold:
+            return max(self._start, len(self._text) - self._hold)
         text, floor = self._text, max(self._start, len(self._text) - MAX_MATCH)
         place = len(text)
         while place > floor and not text[place - 1].isspace():

@@ -14,9 +14,10 @@ from gateway.core import clock
 from gateway.core.errors import FieldProblem
 from gateway.core.journal import Actor
 from gateway.core.plain import clean, plain
-from gateway.governance.proposals import registry
+from gateway.governance.policies.types import EffectivePolicy
+from gateway.governance.proposals import permissions, registry
 from gateway.governance.proposals.diff import diff_of
-from gateway.governance.proposals.models import ProposalRow
+from gateway.governance.proposals.models import ProposalRow, TypeRow
 from gateway.governance.proposals.selectors import to_proposal
 from gateway.governance.proposals.trail import leave
 from gateway.governance.proposals.types import Created, Draft, Rejected, State
@@ -26,22 +27,25 @@ MAX_PAYLOAD_BYTES = 64 * 1024
 _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
 
-def create(drafts: Iterable[Draft], *, actor: Actor) -> Created:
+def create(drafts: Iterable[Draft], *, actor: Actor, policy: EffectivePolicy | None = None) -> Created:
     """Store drafts as pending proposals, all in one transaction; each leaves ``proposal.created``.
 
-    A draft that is malformed, too large or does not fit its type's schema becomes no proposal and is handed back with
+    A draft that is malformed, too large, does not fit its type's schema or that ``policy`` (the one that holds where
+    it was drafted) does not allow becomes no proposal and is handed back with
     the reason. A type that nobody executes is accepted: approving it ends in ``failed`` with
     ``executor_not_configured``, and it can be retried later.
     """
     proposals, rejected = [], []
+    drafts = list(drafts)
     with transaction.atomic():
+        settled = {row.type: row for row in TypeRow.objects.filter(type__in={draft.type for draft in drafts})}
         for index, draft in enumerate(drafts):
-            problems = _problems(draft)
+            problems = _problems(draft) or _refusals(policy, draft)
             if problems:
                 reason = "; ".join(f"{problem.pointer}: {problem.message}" for problem in problems[:5])
                 rejected.append(Rejected(index, draft.type, draft.payload, reason, problems))
                 continue
-            row = _row(draft)
+            row = _row(draft, settled.get(draft.type))
             row.save(force_insert=True)
             leave(row, "proposal.created", actor, event={"expires_at": row.expires_at.isoformat()})
             proposals.append(to_proposal(row))
@@ -61,8 +65,17 @@ def _problems(draft: Draft) -> tuple[FieldProblem, ...]:
     return executor.problems(draft.payload) if executor else ()
 
 
-def _row(draft: Draft) -> ProposalRow:
+def _refusals(policy: EffectivePolicy | None, draft: Draft) -> tuple[FieldProblem, ...]:
+    found = permissions.problem(policy, draft) if policy is not None else None
+    return (found,) if found else ()
+
+
+def _row(draft: Draft, settled: TypeRow | None) -> ProposalRow:
     now = clock.now()
+    expires_in = draft.expires_in
+    if expires_in is None:
+        seconds = settled.expires_in_s if settled is not None else None
+        expires_in = EXPIRES_IN if seconds is None else timedelta(seconds=seconds)
     return ProposalRow(
         type=draft.type,
         payload=plain(draft.payload),
@@ -75,6 +88,7 @@ def _row(draft: Draft) -> ProposalRow:
         provenance={"from": clean(draft.source)[:256], "confidence": draft.confidence},
         confidence=draft.confidence,
         state=State.PENDING,
-        expires_at=now + (EXPIRES_IN if draft.expires_in is None else draft.expires_in),
+        expires_at=now + expires_in,
         created_at=now,
+        quorum=max(draft.quorum, settled.quorum if settled is not None else 1),
     )

@@ -2,6 +2,9 @@
 
 Two people may decide at the same moment: the row's lock puts them in order, the first one wins, and the second hears
 who it was. The same decision again is no decision: it answers with the proposal as it is.
+
+Where a proposal needs several people, each yes is a vote of a person; the last one needed approves. One person has one
+vote, whether they use the console or keys of theirs. One no rejects.
 """
 
 from __future__ import annotations
@@ -11,14 +14,14 @@ from uuid import UUID
 
 from django.db import transaction
 
-from gateway.core import clock
+from gateway.core import clock, ids
 from gateway.core.journal import SYSTEM, Actor
 from gateway.core.plain import clean
 from gateway.governance.proposals import registry
 from gateway.governance.proposals.dispatch import dispatch
 from gateway.governance.proposals.errors import AlreadyDecided, NotFailed, ProposalExpired, UnknownProposal
-from gateway.governance.proposals.models import ProposalRow
-from gateway.governance.proposals.selectors import check_allowed, to_proposal
+from gateway.governance.proposals.models import ProposalRow, VoteRow
+from gateway.governance.proposals.selectors import approvals_of, check_allowed, to_proposal
 from gateway.governance.proposals.states import APPROVED_STATES, Step, after
 from gateway.governance.proposals.trail import leave
 from gateway.governance.proposals.types import Proposal, State
@@ -26,6 +29,8 @@ from gateway.platform.outbox.services import mark, unmark
 from gateway.platform.outbox.types import Kind
 from tenants.types import Principal
 
+# Who has a vote; a policy or the system has none.
+_PEOPLE = frozenset({"user", "key", "token"})
 _SETTLED = frozenset({State.EXECUTING, State.EXECUTED, State.REJECTED, State.EXPIRED})
 
 
@@ -37,31 +42,45 @@ def approve(
     undo_seconds: int = 0,
     request_id: UUID | None = None,
     principal: Principal | None = None,
+    rule_id: UUID | None = None,
+    hand_over: bool = False,
 ) -> Proposal:
     """Say yes. Nothing is carried out before ``undo_seconds`` have passed; until then ``reject`` takes it back.
 
-    With 0 the caller is expected to call ``execute`` next (unless the type does not run inline: then a worker was
-    told already). Raises UnknownProposal, Forbidden (scoped key), AlreadyDecided when it was rejected,
-    ProposalExpired.
+    With 0 the caller is expected to call ``execute`` next (unless the type does not run inline, or ``hand_over`` is
+    set: then a worker was told already). A proposal that needs more people stays pending, with this vote among its
+    ``approvals``; a policy has no vote. ``rule_id`` is the rule that decides. Raises UnknownProposal, Forbidden
+    (scoped key), AlreadyDecided when it was rejected, ProposalExpired.
     """
     with transaction.atomic():
         row, expired = _read(proposal_id, principal)
-        if not expired and row.state == State.PENDING:
+        waiting = not expired and row.state == State.PENDING
+        if waiting and _enough(row, actor, comment, principal, request_id):
             now = clock.now()
             _decide(row, Step.APPROVE, actor, comment)
-            row.execute_after = now + timedelta(seconds=undo_seconds)
+            row.execute_after, row.rule_id = now + timedelta(seconds=undo_seconds), rule_id
             row.save()
             mark(Kind.PROPOSAL, [row.id])
             event = {"decided_by": str(actor), "comment": row.comment, "execute_after": row.execute_after.isoformat()}
-            detail = {"undo_seconds": undo_seconds}
+            detail = {"undo_seconds": undo_seconds, **({"rule_id": ids.public("rul", rule_id)} if rule_id else {})}
             leave(row, "write.approved", actor, request_id=request_id, detail=detail, event=event)
-            if undo_seconds or not registry.runs_inline(row.type):
+            if undo_seconds or hand_over or not registry.runs_inline(row.type):
                 dispatch(row.id, delay_s=undo_seconds)
+        said = approvals_of([row]).get(row.id, ())
     if expired:
         raise _expired(row)
-    if row.state not in APPROVED_STATES:
+    if row.state not in APPROVED_STATES and row.state != State.PENDING:
         raise _decided_otherwise(row)
-    return to_proposal(row)
+    return to_proposal(row, said)
+
+
+def voter_of(actor: Actor, principal: Principal | None) -> str:
+    """Whose vote a decision is: the person's; for a key or a token, that of the person who answers for the key, or the
+    key's own when nobody does."""
+    if principal is None or principal.user is not None:
+        return str(actor)
+    owner = principal.key.owner_user_id if principal.key is not None else None
+    return str(Actor("user", ids.public("usr", owner))) if owner is not None else str(actor)
 
 
 def reject(
@@ -89,7 +108,7 @@ def reject(
         raise _expired(row)
     if row.state != State.REJECTED:
         raise _decided_otherwise(row)
-    return to_proposal(row)
+    return to_proposal(row, approvals_of([row]).get(row.id, ()))
 
 
 def retry(
@@ -136,6 +155,21 @@ def _read(proposal_id: UUID, principal: Principal | None) -> tuple[ProposalRow, 
         if row.state == State.PENDING and row.expires_at <= clock.now():
             expire(row)
     return row, row.state == State.EXPIRED
+
+
+def _enough(row: ProposalRow, actor: Actor, comment: str, principal: Principal | None, request_id: UUID | None) -> bool:
+    """Count this yes; whether there are now as many as it takes."""
+    if row.quorum <= 1:
+        return True
+    if actor.kind not in _PEOPLE:
+        return False
+    votes = VoteRow.objects.filter(proposal_id=row.id)
+    voter = voter_of(actor, principal)
+    if not votes.filter(voter=voter).exists():
+        VoteRow(proposal_id=row.id, voter=voter, actor=str(actor), comment=clean(comment)).save(force_insert=True)
+        detail = {"voter": voter, "needed": row.quorum}
+        leave(row, "proposal.voted", actor, request_id=request_id, detail=detail, announce=False)
+    return votes.count() >= row.quorum
 
 
 def _decide(row: ProposalRow, step: Step, actor: Actor, comment: str) -> None:

@@ -1,42 +1,34 @@
-"""Carrying out approved proposals, exactly once.
+"""Carrying out approved proposals whose effect is in our own database, exactly once.
 
 Two transactions. The first shows that the work has begun (``executing``, one attempt more). The second holds the
 row's lock while it does everything at once: the effect, its assertion, the new state, the audit entry and the events.
 The lock is the lease: it ends with the worker, whatever ends it, and nothing of the second transaction remains then.
 Whoever comes next, a second delivery or the sweep, either finds the lock taken and leaves, or finds the state and
 knows what is left to do.
+
+A type whose effect is on somebody else's server is handed to ``carrying``, by way of a worker.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
-from gateway.core import clock, ids
+from gateway.core import clock
 from gateway.core.errors import GatewayError
-from gateway.core.journal import SYSTEM
 from gateway.core.plain import plain
-from gateway.governance.proposals import registry, selectors
+from gateway.governance.proposals import permissions, registry, selectors
+from gateway.governance.proposals.dispatch import dispatch
 from gateway.governance.proposals.errors import ExecutorNotConfigured, NoAssertionWriter
 from gateway.governance.proposals.models import ProposalRow
 from gateway.governance.proposals.selectors import to_proposal
+from gateway.governance.proposals.services.recording import MAX_ATTEMPTS, Failure, fail, succeed
 from gateway.governance.proposals.states import Step, after
-from gateway.governance.proposals.trail import leave
 from gateway.governance.proposals.types import Effect, Proposal, State
-from gateway.platform.outbox.services import unmark
-from gateway.platform.outbox.types import Kind
 
 log = structlog.get_logger(__name__)
-MAX_ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    code: str
-    detail: str
 
 
 def execute(proposal_id: UUID) -> Proposal:
@@ -44,12 +36,24 @@ def execute(proposal_id: UUID) -> Proposal:
     transaction.
 
     Does nothing for any other state, before ``execute_after``, or while another worker is at it. What the executor
-    raises ends in ``failed``; a lost database is raised and leaves the proposal for the sweep. Raises
-    UnknownProposal.
+    raises ends in ``failed``; a lost database is raised and leaves the proposal for the sweep. One that is carried out
+    elsewhere is handed to a worker: no thread of the database waits for a network. Raises UnknownProposal.
     """
+    found = selectors.get(proposal_id)
+    if registry.external(found.type) is not None:
+        if is_due(found):
+            dispatch(proposal_id)
+        return found
     if _claim(proposal_id):
         _carry_out(proposal_id)
     return selectors.get(proposal_id)
+
+
+def is_due(proposal: Proposal) -> bool:
+    """Whether it is approved and its undo window (or the pause before another attempt) is over; its worker may have
+    been lost."""
+    waiting = proposal.execute_after is not None and proposal.execute_after > clock.now()
+    return proposal.state in {State.APPROVED, State.EXECUTING} and not waiting
 
 
 def _claim(proposal_id: UUID) -> bool:
@@ -64,13 +68,17 @@ def _claim(proposal_id: UUID) -> bool:
         if row.state == State.APPROVED and row.execute_after is not None and row.execute_after > now:
             return False
         if row.state == State.EXECUTING and row.attempts >= MAX_ATTEMPTS:
-            detail = f"{row.attempts} workers were lost while carrying out this proposal."
-            _fail(row, _Failure("execution_interrupted", detail))
+            fail(row, interrupted(row.attempts))
             return False
         row.state = after(State(row.state), Step.CLAIM)
         row.attempts, row.heartbeat_at = row.attempts + 1, now
         row.save(update_fields=["state", "attempts", "heartbeat_at"])
         return True
+
+
+def interrupted(attempts: int) -> Failure:
+    """The failure of a proposal whose workers keep dying."""
+    return Failure("execution_interrupted", f"{attempts} workers were lost while carrying out this proposal.")
 
 
 def _carry_out(proposal_id: UUID) -> None:
@@ -80,13 +88,13 @@ def _carry_out(proposal_id: UUID) -> None:
         if row is None:
             return
         outcome = _attempt(to_proposal(row))
-        if isinstance(outcome, _Failure):
-            _fail(row, outcome)
+        if isinstance(outcome, Failure):
+            fail(row, outcome)
         else:
-            _succeed(row, outcome)
+            succeed(row, outcome)
 
 
-def _attempt(proposal: Proposal) -> Effect | _Failure:
+def _attempt(proposal: Proposal) -> Effect | Failure:
     """The executor's effect with its assertion, or why there is none; in the second case nothing of it remains."""
     try:
         with transaction.atomic():
@@ -94,38 +102,26 @@ def _attempt(proposal: Proposal) -> Effect | _Failure:
     except (OperationalError, InterfaceError):
         raise  # the database, not the proposal: a later attempt may well succeed
     except GatewayError as error:
-        return _Failure(error.code, error.detail)
+        return Failure(error.code, error.detail)
     except Exception:
         log.exception("proposal.executor_failed", type=proposal.type, proposal=proposal.public_id)
-        return _Failure("executor_error", "The executor failed for a reason of ours; it can be retried.")
+        return Failure("executor_error", "The executor failed for a reason of ours; it can be retried.")
 
 
 def _effect(proposal: Proposal) -> Effect:
     executor = registry.find(proposal.type)
-    if executor is None:
+    if executor is None or executor.run is None:
         raise ExecutorNotConfigured(f"Nothing here carries out proposals of type {proposal.type!r}.")
+    permissions.check(proposal)
     effect = executor.run(proposal)
     if effect.assertion_id is not None:
         return Effect(plain(effect.result), effect.assertion_id)
+    return Effect(plain(effect.result), writer()(proposal))
+
+
+def writer() -> registry.AssertionWriter:
+    """What writes assertions here. Raises NoAssertionWriter."""
     write = registry.assertion_writer()
     if write is None:
         raise NoAssertionWriter("Nothing is installed that keeps the assertion which every executed proposal leaves.")
-    return Effect(plain(effect.result), write(proposal))
-
-
-def _succeed(row: ProposalRow, effect: Effect) -> None:
-    row.state = after(State(row.state), Step.SUCCEED)
-    row.executed_at, row.result, row.assertion_id, row.error = clock.now(), effect.result, effect.assertion_id, None
-    row.save(update_fields=["state", "executed_at", "result", "assertion_id", "error"])
-    unmark(Kind.PROPOSAL, [row.id])
-    facts = {"assertion_id": effect.assertion_id}
-    leave(row, "write.executed", SYSTEM, detail=facts, event={**facts, "result": effect.result})
-
-
-def _fail(row: ProposalRow, failure: _Failure) -> None:
-    row.state = after(State(row.state), Step.FAIL)
-    row.error = {"code": failure.code, "detail": failure.detail}
-    row.save(update_fields=["state", "error"])
-    unmark(Kind.PROPOSAL, [row.id])
-    leave(row, "write.failed", SYSTEM, detail={"code": failure.code}, event={"error": row.error})
-    log.warning("proposal.failed", type=row.type, proposal=ids.public("prop", row.id), code=failure.code)
+    return write

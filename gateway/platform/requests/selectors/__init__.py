@@ -4,10 +4,13 @@ from gateway.platform.requests.selectors.bodies import bodies, body, parts
 from gateway.platform.requests.selectors.facets import facets
 from gateway.platform.requests.selectors.records import get, list_page, many, search, to_record
 from gateway.platform.requests.selectors.tail import last_written, written_after
+from gateway.platform.requests.selectors.versions import VersionUse, by_persona_version
 
 __all__ = [
+    "VersionUse",
     "bodies",
     "body",
+    "by_persona_version",
     "facets",
     "get",
     "last_written",

@@ -17,9 +17,9 @@ from gateway.platform.requests.types import BodyDraft
 
 
 def store_bodies(drafts: Sequence[BodyDraft], *, days: int) -> int:
-    """Seal and store bodies of the organization in scope for so many days; returns how many. A part that is there
-    already stays as it is."""
-    expires_at = clock.now() + timedelta(days=days)
+    """Seal and store bodies of the organization in scope for so many days, or fewer where one asks for it; returns how
+    many. A part that is there already stays as it is."""
+    now = clock.now()
     rows = []
     for draft in drafts:
         row_id = ids.uuid7()
@@ -38,7 +38,7 @@ def store_bodies(drafts: Sequence[BodyDraft], *, days: int) -> int:
                 body_kid=kid,
                 persona_id=_cut(draft.persona_id),
                 subject_id=_cut(draft.subject_id),
-                expires_at=expires_at,
+                expires_at=now + timedelta(days=days if draft.days is None else min(days, draft.days)),
             )
         )
     BodyRow.objects.bulk_create(rows, ignore_conflicts=True)

@@ -43,7 +43,9 @@ class ChatIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
     model: str = Field(min_length=1, max_length=200, examples=["ikiro/sandbox"])
-    persona_id: str = Field(min_length=1, max_length=64, examples=["brand-default"])
+    persona_id: str = Field(
+        min_length=1, max_length=80, examples=["brand-default"], description="`id`, or `id@version`."
+    )
     subject_id: str = Field(min_length=1, max_length=128, examples=["usr_123"])
     memory_scopes: list[Name] | None = Field(None, max_length=50)
     messages: list[MessageIn] = Field(min_length=1, max_length=MAX_MESSAGES)
@@ -51,6 +53,7 @@ class ChatIn(Schema):
     redact_mode: Literal["off", "default", "strict"] | None = None
     conversation_id: str | None = Field(None, max_length=64)
     persona_version: Whole | None = Field(None, ge=1, le=2**31 - 1)
+    persona_mode: Literal["direct", "group"] | None = Field(None, description="`group`: several people read along.")
     max_tokens: Whole | None = Field(None, ge=1, le=1_000_000)
     temperature: Number | None = Field(None, ge=0, le=2)
     tools: list[dict[str, Any]] | None = Field(None, max_length=128)

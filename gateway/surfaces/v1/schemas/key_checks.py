@@ -100,6 +100,7 @@ class SelfOut(Schema):
     budget_micros: int | None
     on_disconnect: str
     cache_s: int | None
+    team_ids: list[str]
     expires_at: datetime | None
     here: SelfHereOut
     limits: SelfLimitsOut | None

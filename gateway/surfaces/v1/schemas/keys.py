@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 
 from gateway.core import clock
 from gateway.core.wire import Flag, Moment, Whole
+from gateway.governance.access.teams import MAX_MEMBERSHIPS
 from tenants.directory import directory
 from tenants.keyuse import Use
 from tenants.rules import KeyBudget, KeyRate
@@ -23,7 +24,8 @@ KeyState = Literal["active", "rotating", "expired", "revoked"]
 GraceS = Literal[0, 3600, 86400, 604800]
 _PLAIN = (
     "name", "mode", "persona_ids", "subject_ids", "memory_scopes", "scopes", "models", "origins", "ip_ranges",
-    "on_disconnect", "cache_s", "expires_at", "revoked_at", "rotated_at", "last_used_at", "created_at", "created_by",
+    "on_disconnect", "cache_s", "team_ids", "expires_at", "revoked_at", "rotated_at", "last_used_at", "created_at",
+    "created_by",
 )  # fmt: skip
 
 
@@ -70,6 +72,9 @@ class KeyLimitsIn(Schema):
     )
     cache_s: Annotated[Whole, Field(ge=1, le=86_400)] | None = Field(
         None, description="Answer the same request again from the cache, for so many seconds."
+    )
+    team_ids: list[_Name] | None = Field(
+        None, max_length=MAX_MEMBERSHIPS, description="Teams whose policies hold for what the key calls; null for none."
     )
 
     def limits(self, *, only: set[str] | None = None) -> dict[str, Any]:
@@ -145,6 +150,7 @@ class KeyOut(Schema):
     budget: KeyBudgetOut | None
     on_disconnect: str
     cache_s: int | None
+    team_ids: list[str]
     state: KeyState
     owner: KeyOwnerOut | None
     expires_at: datetime | None

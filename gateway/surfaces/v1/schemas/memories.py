@@ -8,12 +8,16 @@ from typing import Annotated, Any
 from ninja import Schema
 from pydantic import AfterValidator, ConfigDict, Field
 
+from gateway.core import ids
 from gateway.core.wire import Flag, Number, Whole, ZonedMoment
 from gateway.knowledge.memory.types import (
     MAX_BATCH,
     MAX_K,
+    MAX_LABEL,
     MAX_NAME,
+    MAX_PII_TAGS,
     MAX_QUERY,
+    MAX_RECALLED,
     MAX_REF,
     MAX_SNIPPET,
     MAX_TEXT,
@@ -36,6 +40,7 @@ def _printable(text: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME), AfterValidator(_printable)]
+Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL)]
 
 
 class ProvenanceIn(Schema):
@@ -72,6 +77,15 @@ class MemoryIn(Schema):
     )
     confidence: Number = Field(1.0, ge=0, le=1)
     persona_id: Name | None = Field(None, description="With scope private: only this persona recalls it.")
+    about: Label | None = Field(None, description="Whom or what it is about, in a few words.")
+    where: Label | None = None
+    pii_tags: list[Name] = Field([], max_length=MAX_PII_TAGS, examples=[["schedule"]])
+    extracted: Flag = Field(False, description="Read out of a conversation or a document by a program, not stated.")
+    recalled: list[Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]] = Field(
+        [],
+        max_length=MAX_RECALLED,
+        description="With extracted: ids or texts of what was recalled in the turn it was read out of.",
+    )
 
     @property
     def searched_under(self) -> str:
@@ -81,6 +95,7 @@ class MemoryIn(Schema):
         values = {
             name: getattr(self, name) for name in type(self).model_fields if name not in {"subject_id", "provenance"}
         }
+        values |= {"pii_tags": tuple(self.pii_tags), "recalled": tuple(self.recalled)}
         return NewMemory(provenance=self.provenance.value(), **values)
 
 
@@ -105,6 +120,7 @@ class RecallIn(Schema):
     as_of: ZonedMoment | None = Field(None, description="What was true then; not in the future.")
     known_at: ZonedMoment | None = Field(None, description="What was known then; not in the future.")
     explain: Flag = False
+    only_relevant: Flag = Field(False, description="At most 5, and only what is likely to answer the question.")
 
 
 class ProvenanceOut(Schema):
@@ -118,9 +134,11 @@ class ProvenanceOut(Schema):
 
 
 class MemoryOut(Schema):
-    """One memory with the first of its sources."""
+    """One memory with the first of its sources. A correction is a memory of its own: ``previous_id`` is the one that it
+    corrects, ``superseded_by`` the one that took over. ``hidden`` says that a boundary covers it."""
 
     id: str
+    namespace: str
     subject_id: str
     text: str
     type: str
@@ -142,12 +160,30 @@ class MemoryOut(Schema):
     persona_id: str | None
     provenance: ProvenanceOut
     created_by: str
+    about: str | None
+    where: str | None
+    pii_tags: list[str]
+    version: int
+    previous_id: str | None
+    superseded_by: str | None
+    corrected: bool
+    retired_at: datetime | None
+    pinned_at: datetime | None
+    silenced_at: datetime | None
+    hidden: bool
     deduplicated: bool
 
     @classmethod
     def of(cls, memory: Memory) -> MemoryOut:
-        plain = {name: getattr(memory, name) for name in cls.model_fields if name not in {"id", "provenance"}}
-        return cls(id=memory.public_id, provenance=ProvenanceOut.of(memory.provenance), **plain)
+        own = {"id", "provenance", "previous_id", "superseded_by"}
+        plain = {name: getattr(memory, name) for name in cls.model_fields if name not in own}
+        return cls(
+            id=memory.public_id,
+            provenance=ProvenanceOut.of(memory.provenance),
+            previous_id=ids.public("mem", memory.previous_id) if memory.previous_id else None,
+            superseded_by=ids.public("mem", memory.superseded_by) if memory.superseded_by else None,
+            **plain,
+        )
 
 
 class MemoryPage(Schema):
@@ -198,16 +234,18 @@ class RecalledOut(Schema):
 
 
 class RecallOut(Schema):
-    """What was found, best first; ``degraded`` when a part of the search was not available."""
+    """What was found, best first; ``degraded`` when a part of the search was not available, ``nothing_found`` when none
+    of it is likely to answer the question."""
 
     data: list[RecalledOut]
     cache_hit: bool
     degraded: bool
+    nothing_found: bool
 
     @classmethod
     def of(cls, recall: Recall) -> RecallOut:
         data = [RecalledOut.of(memory) for memory in recall.memories]
-        return cls(data=data, cache_hit=recall.cache_hit, degraded=recall.degraded)
+        return cls(data=data, cache_hit=recall.cache_hit, degraded=recall.degraded, nothing_found=recall.nothing_found)
 
 
 class BatchErrorOut(Schema):
@@ -220,11 +258,14 @@ class BatchErrorOut(Schema):
 
 
 class BatchItemOut(Schema):
-    """What became of one item: an id or an error."""
+    """What became of one item: an id, a proposal (it contradicts what is trusted more) or an error. ``superseded`` are
+    the memories that it took over from."""
 
     index: int
     id: str | None = None
     deduplicated: bool | None = None
+    superseded: list[str] | None = None
+    proposal_id: str | None = None
     error: BatchErrorOut | None = None
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from gateway.core.journal import Actor
 from gateway.governance.proposals import registry
 from gateway.governance.proposals import services as proposals
 from gateway.governance.proposals.types import Draft, Effect, Proposal, State
-from gateway.knowledge.memory import executor, selectors
+from gateway.knowledge.memory import executor, selectors, services
 from gateway.knowledge.memory.models import MemoryRow, MemorySource
 from gateway.knowledge.subjects.types import SubjectRef
 from gateway.platform.events.models import EventRow
@@ -122,3 +123,29 @@ def test_assertion__of_another_executed_type__cites_the_proposal(acme: OrgRef) -
         assert second.state == State.EXECUTED
         refs = MemorySource.objects.filter(source="proposal").values_list("ref", flat=True)
         assert set(refs) == {first.public_id, second.public_id}
+
+
+def test_upsert__of_what_was_forgotten__needs_a_persons_approval(acme: OrgRef) -> None:
+    ann = person("ann")
+    with scope(acme):
+        services.forget(remember(ann, "Likes tea").id, actor=ALICE)
+        draft = Draft("memory.upsert", {"text": "She likes tea."}, "ann", "sage", "chat", 0.9, subject_pk=ann.pk)
+        (by_rule, by_person), _ = proposals.create([draft, draft], actor=ALICE)
+        proposals.approve(by_rule.id, actor=Actor("rule", "rule_1"))
+        failed = proposals.execute(by_rule.id)
+        assert (failed.state, failed.error["code"]) == (State.FAILED, "forgotten_before")
+        assert texts(ask(ann, "tea")) == []
+        proposals.approve(by_person.id, actor=ALICE)
+        assert proposals.execute(by_person.id).state == State.EXECUTED
+        assert texts(ask(ann, "tea")) == ["She likes tea."]
+
+
+def test_upsert__contradicts_what_is_better_known__takes_over_once_it_is_approved(acme: OrgRef) -> None:
+    ann = person("ann")
+    with scope(acme):
+        old = remember(ann, "Lives in Oslo", slot="home.city", value="Oslo", persona_id="sage")
+        payload = {"text": "Lives in Lund", "slot": "home.city", "value": "Lund", "about": "Ann", "pii_tags": ["home"]}
+        assert decided(ann, payload, source="web:page").state == State.EXECUTED
+        assert selectors.get(old.id).status == "superseded"
+        (memory,) = selectors.page(ann.pk).data
+        assert (memory.text, memory.about, memory.pii_tags, memory.trust) == ("Lives in Lund", "Ann", ("home",), 0)

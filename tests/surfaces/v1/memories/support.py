@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +15,23 @@ from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError
 from gateway.governance.policies import api as policies_api
 from gateway.knowledge.personas import api as personas_api
-from gateway.knowledge.subjects import api as subjects_api
-from gateway.surfaces.v1 import memories, policies
+from gateway.platform import embeddings
+from gateway.surfaces.v1 import boundaries, consents, memories, memories_one, memories_tidy, policies, subjects
 from tenants.types import OrgRef, Principal
 from tests.factories.organizations import principal
 
 _API = NinjaAPI(urls_namespace="test-knowledge")
-for _module in (memories, policies, policies_api, personas_api, subjects_api):
+for _module in (
+    memories,
+    memories_tidy,
+    memories_one,
+    consents,
+    boundaries,
+    policies,
+    policies_api,
+    personas_api,
+    subjects,
+):
     _API.add_router("", _module.router)
 
 
@@ -35,6 +46,14 @@ def caller(
     )
 
 
+async def _asked(request: Awaitable[Any]) -> Any:
+    """The answer; what was opened on this event loop ends with it."""
+    try:
+        return await request
+    finally:
+        await embeddings.close()
+
+
 class Client:
     """One caller. Each method returns (status, body); a refusal gives its status and its code, details in ``error``."""
 
@@ -45,7 +64,7 @@ class Client:
         def send(path: str, **options: Any) -> tuple[int, Any]:
             self.error, self.call = None, Call(ids.uuid7(), "v1", principal=self.who)
             try:
-                answer = asyncio.run(getattr(TestAsyncClient(_API), method)(path, call=self.call, **options))
+                answer = asyncio.run(_asked(getattr(TestAsyncClient(_API), method)(path, call=self.call, **options)))
             except GatewayError as error:
                 self.error = error
                 return error.http_status, error.code

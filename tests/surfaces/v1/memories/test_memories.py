@@ -167,7 +167,7 @@ def test_recall__found__has_the_shape_of_the_contract(client) -> None:
         "id", "text", "type", "score", "confidence", "occurred_at", "provenance", "memory_scope", "scores",
     }  # fmt: skip
     assert (one["id"], one["provenance"]) == (memory["id"], {"source": "gmail", "ref": "m1", "snippet": "tea"})
-    assert (found["cache_hit"], found["degraded"]) == (False, False)
+    assert (found["cache_hit"], found["nothing_found"]) == (False, False)
     (read,) = client.call.reads
     assert (read["action"], read["subject_id"], read["memory_ids"]) == ("memory.recalled", "ann", [memory["id"]])
     assert "tea" not in str(read["query_sha256"])

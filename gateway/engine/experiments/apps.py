@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class ExperimentsConfig(AppConfig):
+    name = "gateway.engine.experiments"
+    label = "gateway_experiments"

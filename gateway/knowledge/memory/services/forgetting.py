@@ -1,0 +1,107 @@
+"""Forgetting, which takes effect at once, and its undoing within 30 days."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from gateway.core import clock
+from gateway.core.journal import Actor
+from gateway.knowledge.memory import embedding, selectors, storage, wording
+from gateway.knowledge.memory.changing import COUNTED, already, event_of, held, latest, settle, trail, wordings
+from gateway.knowledge.memory.errors import MemoryForgotten, MemoryLimitReached
+from gateway.knowledge.memory.models import MemoryRow, Tombstone
+from gateway.knowledge.memory.slots import value_key
+from gateway.knowledge.memory.types import Memory, Status
+
+UNDO = timedelta(days=30)
+
+
+def forget(memory_id: UUID, *, actor: Actor, request_id: UUID | None = None) -> Memory:
+    """Make a memory unfindable at once, in all its wordings, those that it was corrected to included. Its row stays for
+    30 days, in which ``restore`` brings it back. Status, tombstone, postings, embeddings and the subject's version
+    change together. Forgetting twice is the same as once. Raises MemoryNotFound."""
+    with transaction.atomic():
+        before = held(memory_id)
+        if before.status == Status.FORGOTTEN:
+            return before
+        now, gained = clock.now(), 0
+        for one in wordings(latest(before)):
+            if one.status == Status.FORGOTTEN:
+                continue
+            MemoryRow.objects.filter(pk=one.id).update(
+                status=Status.FORGOTTEN, forgotten_at=now, retired_at=one.retired_at or now
+            )
+            Tombstone.objects.create(
+                subject_pk=one.subject_pk, memory_id=one.id, content_hash=wording.digest(one.text), slot=one.slot,
+                value_hash=value_key(one.value), forgotten_at=now,
+            )  # fmt: skip
+            storage.drop_postings(one.subject_pk, one.id)
+            storage.drop_embeddings(one.id)
+            gained -= one.status in COUNTED and one.superseded_by is None
+        storage.touch(before.subject_pk, gained=gained)
+        trail("memory.forgotten", before, actor, request_id, event_of("memory.deleted", before, reason="forgotten"))
+        return selectors.get(memory_id)
+
+
+def restore(memory_id: UUID, *, actor: Actor, limit_per_subject: int | None, request_id: UUID | None = None) -> Memory:
+    """Undo a forgetting of the last 30 days, tombstones included; a memory that is not forgotten is left as it is.
+
+    Raises MemoryNotFound once it is purged, MemoryForgotten when the 30 days are over, AlreadyRemembered when the same
+    was stored anew meanwhile, and MemoryLimitReached.
+    """
+    with transaction.atomic():
+        before = held(memory_id)
+        if before.status != Status.FORGOTTEN or before.forgotten_at is None:
+            return before
+        if clock.now() - before.forgotten_at > UNDO:
+            raise MemoryForgotten("This memory was forgotten more than 30 days ago and cannot be brought back.")
+        kept = [
+            _bring_back(one, limit_per_subject)
+            for one in wordings(latest(before))
+            if one.forgotten_at == before.forgotten_at
+        ]
+        storage.touch(before.subject_pk, gained=sum(kept))
+        embedding.wanted([before.subject_pk])
+        trail("memory.restored", before, actor, request_id, event_of("memory.restored", before))
+        return selectors.get(memory_id)
+
+
+def _bring_back(memory: Memory, limit: int | None) -> int:
+    """Undo one row's forgetting: its place in its slot is found anew. Returns how many more memories are kept (1 or
+    less)."""
+    changes: dict[str, Any] = {"status": Status.SUPERSEDED, "forgotten_at": None}
+    gained = 0
+    if memory.superseded_by is None:
+        changes |= {"status": Status.SILENCED if memory.silenced_at else Status.ACTIVE, "retired_at": None}
+        gained = 1
+        _check_place(memory, limit)
+        settled = settle(memory, clock.now())
+        if settled.history:
+            changes |= settled.history
+            changes["status"] = Status.SILENCED if memory.silenced_at else Status.SUPERSEDED
+            gained = 0
+        gained -= settled.lost
+    elif memory.silenced_at is not None:
+        changes["status"] = Status.SILENCED
+    MemoryRow.objects.filter(pk=memory.id).update(**changes)
+    Tombstone.objects.filter(memory_id=memory.id).delete()
+    storage.post(memory.id)
+    return gained
+
+
+def _check_place(memory: Memory, limit: int | None) -> None:
+    """Whether it can be kept again."""
+    twin = (
+        MemoryRow.objects.filter(subject_pk=memory.subject_pk, status__in=COUNTED)
+        .filter(content_hash=MemoryRow.objects.filter(pk=memory.id).values("content_hash")[:1])
+        .values_list("id", flat=True)
+        .first()
+    )
+    if twin is not None:
+        raise already(twin)
+    if limit is not None and selectors.count(memory.subject_pk) >= limit:
+        raise MemoryLimitReached(memory.subject_id, limit)

@@ -1,0 +1,142 @@
+"""Whether a cartridge is well made: tone, rules and examples. Warnings and advice; nothing here blocks a publish."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from gateway.knowledge.personas.lint_catalogue import RULES
+from gateway.knowledge.personas.safety import terms
+from gateway.knowledge.personas.types import Finding
+from gateway.knowledge.personas.words import words
+
+
+def _these(text: str) -> frozenset[str]:
+    return frozenset(words(text))
+
+
+TONES = ("friendly", "concise", "formal", "playful", "expert")
+MAX_TONE_WORDS = 4
+MAX_RULE_WORDS = 20
+_EMOJI = re.compile("[\u2600-\u27bf\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff]")
+_CASUAL = _these("hey yo gonna wanna gotta kinda sorta yeah yep nope lol dude bro awesome cool u ur thx pls")
+_NEGATIONS = (("do", "not"), ("don", "t"), ("dont",), ("never",), ("avoid",), ("always",), ("please",))
+# Rules that name a wish and nothing that could be seen in an answer.
+_VAGUE = _these(
+    "good nice helpful great best better appropriate appropriately properly proper well right quality "
+    "professional friendly kind polite smart be act behave try to and very really as a the in with of your "
+    "you always stay person people customer customers user users possible way manner needed etc"
+)
+_CLARIFYING = _these("clarify clarifying clarification clarifies ambiguous ambiguity unclear vague")
+_PRESSURE = _these(
+    "angry furious ridiculous unacceptable annoyed annoying frustrated frustrating disappointed terrible "
+    "awful useless immediately asap urgent hurry waiting waited again third stupid wrong worst complain "
+    "complaint refund cancel deadline fed stressed overwhelmed lonely hate"
+)
+# What people commonly have to be sent on about, by field. One of these, or a word of the persona's own rules and
+# examples, makes a redirect one of its domain.
+_DOMAINS = _these(
+    "medical medicine medication health diagnosis doctor legal law lawyer lawsuit contract financial finance "
+    "investment invest tax taxes loan insurance suicide harm crisis abuse violence weapon drugs alcohol "
+    "gambling security password credentials exploit malware vulnerability production salary payroll "
+    "discrimination harassment termination immigration visa politics election religion refund chargeback "
+    "pricing discount competitor diet pregnancy therapy emergency"
+)
+
+
+def tone(raw: dict[str, Any]) -> Iterator[Finding]:
+    said = re.findall(r"[a-z]+", raw["style"]["tone"].lower())
+    named = [word for word in said if word != "and"]
+    if not named or any(word not in TONES for word in named):
+        yield RULES["tone-known"].at("/style/tone", f"is usually one of {', '.join(TONES)}")
+    elif len(named) > 1:
+        yield RULES["tone-compound"].at("/style/tone", f"names {len(named)} tones at once")
+    for place, text in _tones(raw):
+        if len(text.split()) > MAX_TONE_WORDS or len(text) > 60:
+            yield RULES["tone-wordy"].at(place, f"has {len(text.split())} words, better at most {MAX_TONE_WORDS}")
+
+
+def conflicts(raw: dict[str, Any]) -> Iterator[Finding]:
+    forbidden = {_core(rule) for place, rule in _rules(raw) if "/dont/" in place}
+    for place, rule in _rules(raw):
+        if "/do/" in place and (_core(rule) in forbidden) and _core(rule):
+            yield RULES["do-and-dont"].at(place, "is also under dont, which wins")
+    if raw["style"]["emoji"] == "none":
+        for place, rule in _rules(raw):
+            if "/do/" in place and _core(rule)[:2] in {("use", "emoji"), ("use", "emojis"), ("add", "emoji")}:
+                yield RULES["do-and-dont"].at(place, "asks for emoji, which style/emoji forbids")
+
+
+def rules(raw: dict[str, Any]) -> Iterator[Finding]:
+    for place, rule in _rules(raw):
+        said = words(rule)
+        if not said:
+            yield RULES["rule-blank"].at(place, "says nothing")
+        elif len(said) > MAX_RULE_WORDS:
+            yield RULES["rule-short"].at(place, f"has {len(said)} words, better at most {MAX_RULE_WORDS}")
+        elif all(word in _VAGUE for word in said):
+            yield RULES["rule-concrete"].at(place, "could be said of any persona")
+
+
+def clarifying(raw: dict[str, Any]) -> Iterator[Finding]:
+    for place, rule in _rules(raw):
+        said = set(words(rule))
+        if "/do/" in place and (said & _CLARIFYING or ("ask" in said and said & {"question", "when", "if", "before"})):
+            return
+    yield RULES["clarifying-question"].at("/behavior/do", "has no rule that says when to ask a clarifying question")
+
+
+def domain(raw: dict[str, Any]) -> Iterator[Finding]:
+    own = {word for _, rule in _rules(raw) for word in words(rule) if len(word) > 4}
+    own |= {word for turn in raw.get("examples", ()) for word in words(turn["user"]) if len(word) > 4}
+    named = {
+        word for entry in raw.get("safetyRedirects", ()) for term in terms(entry["pattern"]) for word in words(term)
+    }
+    if named and not named & (_DOMAINS | own):
+        yield RULES["redirect-domain"].at("/safetyRedirects", "names no subject that this persona will be asked about")
+
+
+def examples(raw: dict[str, Any]) -> Iterator[Finding]:
+    style = raw["style"]
+    strict = style["formality"] == "high" or style.get("slang") == "none"
+    turns = raw.get("examples", ())
+    for index, turn in enumerate(turns):
+        place, casual = f"/examples/{index}/assistant", sorted(_CASUAL & set(words(turn["assistant"])))
+        if style["emoji"] == "none" and _EMOJI.search(turn["assistant"]):
+            yield RULES["examples-tone"].at(place, "has an emoji, which style/emoji forbids")
+        if strict and casual:
+            yield RULES["examples-tone"].at(place, f"says {casual[0]!r}, which the style forbids")
+    if not any("!" in turn["user"] or _PRESSURE & set(words(turn["user"])) for turn in turns):
+        yield RULES["example-pressure"].at("/examples", "show nobody who is angry, impatient or in need")
+
+
+def _tones(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "/style/tone", raw["style"]["tone"]
+    for place, voice in _voices(raw):
+        if "tone" in voice:
+            yield f"{place}/tone", voice["tone"]
+
+
+def _rules(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for place, holder in (("/behavior", raw["behavior"]), *_voices(raw)):
+        for kind in ("do", "dont"):
+            yield from ((f"{place}/{kind}/{index}", rule) for index, rule in enumerate(holder.get(kind, ())))
+
+
+def _voices(raw: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for key in ("stages", "modes"):
+        yield from ((f"/{key}/{name}", voice) for name, voice in raw.get(key, {}).items())
+
+
+def _core(rule: str) -> tuple[str, ...]:
+    """A rule without the words in front that only say whether it is wanted."""
+    said = tuple(words(rule))
+    while opening := next((one for one in _NEGATIONS if said[: len(one)] == one), None):
+        said = said[len(opening) :]
+    return said
+
+
+STYLE_CHECKS: tuple[Callable[[dict[str, Any]], Iterator[Finding]], ...] = (
+    tone, conflicts, rules, clarifying, domain, examples,
+)  # fmt: skip

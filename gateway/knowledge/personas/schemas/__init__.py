@@ -1,0 +1,1 @@
+"""Shapes of personas on the wire."""

@@ -1,0 +1,75 @@
+"""`/v1/subjects/{id}/boundaries`: what a subject does not want brought up, or looked at."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.http import HttpRequest
+from ninja import Router
+from ninja import Status as Answer
+
+from gateway.core import ids
+from gateway.core.endpoint import Scope, call_of, endpoint
+from gateway.knowledge.memory import boundaries
+from gateway.knowledge.memory.lines import DrawnBoundary
+from gateway.knowledge.subjects import selectors as subjects
+from gateway.knowledge.subjects import services as subject_services
+from gateway.surfaces.v1.memories_access import check_subject, check_whole_subject
+from gateway.surfaces.v1.schemas.memory_changes import BoundaryIn, BoundaryList, BoundaryOut
+from tenants.context import in_tenant
+from tenants.types import Principal
+
+router = Router(tags=["subjects"])
+
+
+@router.get("/subjects/{subject_id}/boundaries", response=BoundaryList, summary="The lines that a subject drew")
+@endpoint(scope=Scope.MEMORIES_READ)
+async def list_boundaries(request: HttpRequest, subject_id: str, lifted: bool = False) -> BoundaryList:
+    """Those that hold, oldest first; with ``lifted=true`` those that were taken away as well."""
+    principal: Principal = call_of(request).principal
+    check_subject(principal, subject_id)
+    found = await in_tenant(principal.ref, _list, subject_id, lifted)
+    return BoundaryList(data=[BoundaryOut.of(one) for one in found])
+
+
+@router.post("/subjects/{subject_id}/boundaries", response={201: BoundaryOut}, summary="Draw a line")
+@endpoint(scope=Scope.MEMORIES_WRITE)
+async def create_boundary(request: HttpRequest, subject_id: str, body: BoundaryIn) -> Answer[BoundaryOut]:
+    """A topic hides every memory that has all its content words, those to come included; a source is recalled no more.
+    It holds from the next request on. The same line drawn again is the one that there is."""
+    call = call_of(request)
+    check_whole_subject(call.principal, subject_id)
+    found = await in_tenant(call.principal.ref, _add, subject_id, body, call.principal, call.request_id)
+    return Answer(201, BoundaryOut.of(found))
+
+
+@router.delete("/subjects/{subject_id}/boundaries/{boundary_id}", response=BoundaryOut, summary="Lift a line")
+@endpoint(scope=Scope.MEMORIES_WRITE)
+async def lift_boundary(request: HttpRequest, subject_id: str, boundary_id: str) -> BoundaryOut:
+    """What no other line covers is recalled again. Lifting twice is the same as once."""
+    call = call_of(request)
+    check_whole_subject(call.principal, subject_id)
+    found = await in_tenant(
+        call.principal.ref, _lift, subject_id, ids.parse("bnd", boundary_id), call.principal, call.request_id
+    )
+    return BoundaryOut.of(found)
+
+
+def _list(subject_id: str, lifted: bool) -> list[DrawnBoundary]:
+    return boundaries.of(subjects.get(subject_id).pk, lifted=lifted)
+
+
+def _add(subject_id: str, body: BoundaryIn, principal: Principal, request_id: UUID) -> DrawnBoundary:
+    """Whoever is not known yet may draw one, too."""
+    with transaction.atomic():
+        subject = subject_services.ensure(subject_id, actor=principal.actor, request_id=request_id)
+        return boundaries.add(
+            subject, body.kind, statement=body.statement, source=body.source, actor=principal.actor,
+            request_id=request_id,
+        )  # fmt: skip
+
+
+def _lift(subject_id: str, boundary_id: UUID, principal: Principal, request_id: UUID) -> DrawnBoundary:
+    subject = subjects.get(subject_id)
+    return boundaries.lift(boundary_id, subject_pk=subject.pk, actor=principal.actor, request_id=request_id)

@@ -1,0 +1,131 @@
+"""`/v1/memories/{id}`: read, correct, forget and restore one memory, set it aside, keep it in front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.http import HttpRequest
+from ninja import Router
+
+from gateway.core import ids
+from gateway.core.endpoint import Call, Scope, call_of, endpoint
+from gateway.core.errors import Gone
+from gateway.knowledge.memory import selectors as memory
+from gateway.knowledge.memory import services
+from gateway.knowledge.memory.types import Memory, Status
+from gateway.platform.telemetry.memories import memories as counted
+from gateway.surfaces.v1.conditional import if_match
+from gateway.surfaces.v1.memories_access import changeable, may_see, seen
+from gateway.surfaces.v1.schemas.memories import ForgottenOut, MemoryOut
+from gateway.surfaces.v1.schemas.memory_changes import CorrectionIn, MemoryHistory
+from tenants import plans
+from tenants.context import in_tenant
+from tenants.types import Principal
+
+router = Router(tags=["memories"])
+Change = Callable[..., Memory]
+
+
+@router.get("/memories/{memory_id}", response=MemoryOut, summary="One memory")
+@endpoint(scope=Scope.MEMORIES_READ)
+async def get_memory(request: HttpRequest, memory_id: str) -> MemoryOut:
+    """One memory with its source. 410 once it is forgotten."""
+    call = call_of(request)
+    found = await in_tenant(call.principal.ref, seen, call.principal, ids.parse("mem", memory_id))
+    if found.status == Status.FORGOTTEN:
+        raise Gone("This memory was forgotten.", code="memory_forgotten")
+    call.read("memory.read", found.public_id, subject_id=found.subject_id)
+    return MemoryOut.of(found)
+
+
+@router.patch("/memories/{memory_id}", response=MemoryOut, summary="Correct a memory")
+@endpoint(scope=Scope.MEMORIES_WRITE)
+async def correct_memory(request: HttpRequest, memory_id: str, body: CorrectionIn) -> MemoryOut:
+    """The corrected memory, which has an id of its own and one version more; the old wording becomes history.
+
+    ``expected_version`` or ``If-Match: "3"`` make it conditional. 409 when somebody else corrected it first or a newer
+    fact took over (``current`` is what there is now), 410 for a forgotten one."""
+    call = call_of(request)
+    expected = body.expected_version if body.expected_version is not None else if_match(request)
+    return MemoryOut.of(await _changed(call, memory_id, services.correct, body.changes(), expected_version=expected))
+
+
+@router.delete("/memories/{memory_id}", response=ForgottenOut, summary="Forget a memory")
+@endpoint(scope=Scope.MEMORIES_WRITE)
+async def forget_memory(request: HttpRequest, memory_id: str) -> ForgottenOut:
+    """It is not found from the next request on; its row is kept for 30 days. Forgetting twice is the same as once."""
+    return ForgottenOut.of(await _changed(call_of(request), memory_id, services.forget))
+
+
+@router.get("/memories/{memory_id}/history", response=MemoryHistory, summary="What was believed before and after")
+@endpoint(scope=Scope.MEMORIES_READ)
+async def memory_history(request: HttpRequest, memory_id: str) -> MemoryHistory:
+    """The memory's corrections and the other values of its slot that took over from each other, the latest first.
+    410 once it is forgotten."""
+    call = call_of(request)
+    found = await in_tenant(call.principal.ref, _history, call.principal, ids.parse("mem", memory_id))
+    call.read("memory.read", memory_id, subject_id=found[0].subject_id if found else None, count=len(found))
+    return MemoryHistory(data=[MemoryOut.of(one) for one in found])
+
+
+@router.post("/memories/{memory_id}/restore", response=MemoryOut, summary="Undo a forgetting")
+@endpoint(scope=Scope.MEMORIES_WRITE)
+async def restore_memory(request: HttpRequest, memory_id: str) -> MemoryOut:
+    """Within 30 days of the forgetting; 410 afterwards, 409 when the same was stored anew meanwhile."""
+    call = call_of(request)
+    limit = plans.limits(call.principal.organization).memories
+    return MemoryOut.of(await _changed(call, memory_id, services.restore, limit_per_subject=limit))
+
+
+@router.post("/memories/{memory_id}/silence", response=MemoryOut, summary="Keep a memory and never recall it")
+@endpoint(scope=Scope.MEMORIES_WRITE)
+async def silence_memory(request: HttpRequest, memory_id: str) -> MemoryOut:
+    """It stays in the lists, with its earlier wordings, and no recall finds it."""
+    return MemoryOut.of(await _changed(call_of(request), memory_id, services.silence))
+
+
+@router.post("/memories/{memory_id}/unsilence", response=MemoryOut, summary="Recall a silenced memory again")
+@endpoint(scope=Scope.MEMORIES_WRITE)
+async def unsilence_memory(request: HttpRequest, memory_id: str) -> MemoryOut:
+    """Undo a silence."""
+    return MemoryOut.of(await _changed(call_of(request), memory_id, services.unsilence))
+
+
+@router.post("/memories/{memory_id}/pin", response=MemoryOut, summary="Keep a memory in front")
+@endpoint(scope=Scope.MEMORIES_WRITE)
+async def pin_memory(request: HttpRequest, memory_id: str) -> MemoryOut:
+    """Mark it; ``GET /v1/memories?pinned=true`` lists the marked ones."""
+    return MemoryOut.of(await _changed(call_of(request), memory_id, services.pin))
+
+
+@router.post("/memories/{memory_id}/unpin", response=MemoryOut, summary="Undo a pin")
+@endpoint(scope=Scope.MEMORIES_WRITE)
+async def unpin_memory(request: HttpRequest, memory_id: str) -> MemoryOut:
+    """Take the mark away."""
+    return MemoryOut.of(await _changed(call_of(request), memory_id, services.unpin))
+
+
+async def _changed(call: Call, memory_id: str, change: Change, *args: Any, **given: Any) -> Memory:
+    """What a service makes of a memory that the key may see."""
+    principal: Principal = call.principal
+    given |= {"actor": principal.actor, "request_id": call.request_id}
+    changed = await in_tenant(principal.ref, _change, principal, ids.parse("mem", memory_id), change, args, given)
+    counted.changed(change.__name__)
+    return changed
+
+
+def _change(
+    principal: Principal, memory_id: UUID, change: Change, args: tuple[Any, ...], given: dict[str, Any]
+) -> Memory:
+    with transaction.atomic():
+        changeable(principal, memory_id)
+        return change(memory_id, *args, **given)
+
+
+def _history(principal: Principal, memory_id: UUID) -> list[Memory]:
+    if seen(principal, memory_id).status == Status.FORGOTTEN:
+        raise Gone("This memory was forgotten.", code="memory_forgotten")
+    return [one for one in memory.history(memory_id) if may_see(principal, one)]

@@ -1,0 +1,96 @@
+"""What `POST /v1/memories` was sent when it was a conversation: what the person said of themselves becomes memories."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from gateway.core import clock
+from gateway.core.errors import Forbidden
+from gateway.knowledge.memory import imports, statements
+from gateway.knowledge.memory import services as memory
+from gateway.knowledge.memory.types import MAX_BATCH, NewMemory, Provenance
+from gateway.knowledge.subjects import services as subjects
+from gateway.surfaces.v1.memories_access import reach_of
+from gateway.surfaces.v1.remember import limit_of
+from gateway.surfaces.v1.schemas.transcripts import TranscriptIn, TranscriptMessageIn
+from tenants.types import Principal
+
+_SOURCE = "chat"
+# Turns of a conversation that carry no time of their own follow each other at this distance.
+_APART = timedelta(seconds=1)
+
+
+class Transcript:
+    """A conversation that has been read: what to store, and where each of it was said."""
+
+    def __init__(self, body: TranscriptIn, principal: Principal) -> None:
+        self._body, self._principal = body, principal
+        _check_key(body, principal)
+        self.items: list[tuple[int, NewMemory]] = []
+        self.skipped: list[dict[str, Any]] = []
+        at = body.occurred_at or clock.now()
+        for index, message in enumerate(body.transcript):
+            at = message.at or (at + _APART if index else at)
+            if message.role != "user":
+                self.skipped.append({"index": index, "reason": "not_the_subject"})
+                continue
+            said = list(statements.read(message.content))
+            if not said:
+                self.skipped.append({"index": index, "reason": "nothing_stated"})
+            room = MAX_BATCH - len(self.items)
+            if len(said) > room:
+                self.skipped.append({"index": index, "reason": "too_many"})
+            self.items += [(index, self._memory(index, message, one, at)) for one in said[:room]]
+
+    def store(self, request_id: UUID) -> dict[str, Any]:
+        """Store what was read, in one transaction; every item's result with the message it came from. Runs inside the
+        organization's scope."""
+        if not self.items:
+            return {"data": [], "skipped": self.skipped}
+        principal = self._principal
+        with transaction.atomic():
+            subject = subjects.ensure(self._body.subject_id, actor=principal.actor, request_id=request_id)
+            results = memory.create_many(
+                [(subject, item) for _, item in self.items],
+                actor=principal.actor,
+                request_id=request_id,
+                limit_per_subject=limit_of(principal),
+                reach=reach_of(principal),
+            )
+        data = [
+            {**imports.as_wire(replace(result, index=number)), "message": index, "text": item.text}
+            for number, (result, (index, item)) in enumerate(zip(results, self.items, strict=True))
+        ]
+        return {"data": data, "skipped": self.skipped}
+
+    def _memory(self, index: int, message: TranscriptMessageIn, said: statements.Statement, at: Any) -> NewMemory:
+        body = self._body
+        return NewMemory(
+            text=said.text,
+            provenance=Provenance(_SOURCE, f"{body.thread_id or 'transcript'}#{index}", message.content[:1_000]),
+            type=said.type,
+            slot=said.slot,
+            value=said.value,
+            speaker=message.name,
+            thread_id=body.thread_id,
+            occurred_at=at,
+            scope=body.scope,
+            persona_id=body.persona_id,
+            extracted=True,
+        )
+
+
+def _check_key(body: TranscriptIn, principal: Principal) -> None:
+    if not principal.may_use_subject(body.subject_id):
+        raise Forbidden("This key may not act for this subject.", code="subject_not_allowed")
+    allowed = principal.grant.memory_scopes
+    if allowed is not None and _SOURCE not in allowed:
+        detail = f"This key may not write to the memory scope {_SOURCE!r}."
+        raise Forbidden(detail, code="memory_scope_not_allowed")
+    if body.persona_id is not None and not principal.may_use_persona(body.persona_id):
+        raise Forbidden(f"This key may not use the persona {body.persona_id!r}.", code="persona_not_allowed")
