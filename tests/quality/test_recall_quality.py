@@ -112,7 +112,7 @@ def test_recall__only_relevant__is_clean_and_silent_where_there_is_no_answer(ask
     cut = metrics.cut(questions, found)
     assert cut.precision >= 80, cut
     assert cut.silent >= 80, cut
-    assert cut.answered >= 50, cut  # silence alone would be clean, too
+    assert cut.answered >= 45, cut  # silence alone would be clean, too
 
 
 @pytest.mark.slow

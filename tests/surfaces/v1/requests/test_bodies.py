@@ -46,8 +46,8 @@ def test_settings__changed_by_the_owner_only__are_checked_and_shown(
         assert owner.patch("/v1/organization/settings", json=wrong).status_code == 422
     before = client.get("/v1/organization/settings").json()
     assert before == {
-        "store_bodies": False, "body_retention_days": 7, "conversation_retention_days": 90, "request_retention_days": 90, "memory_hard_cap": False,
-        "on_disconnect": "cancel",
+        "store_bodies": False, "body_retention_days": 7, "conversation_retention_days": 90,
+        "request_retention_days": 90, "memory_hard_cap": False, "on_disconnect": "cancel",
     }  # fmt: skip
     changed = owner.patch("/v1/organization/settings", json={"request_retention_days": 30, "memory_hard_cap": True})
     assert changed.json() == {**before, "request_retention_days": 30, "memory_hard_cap": True}
