@@ -11,6 +11,7 @@ from tenants import selectors
 from tenants.types import OrgRef
 from tests.factories.organizations import new_organization
 from tests.factories.people import PASSWORD, Someone, member, person, sign_in, user_token
+from tests.harness import eventually
 from tests.sso.support import code_for, tested_company
 
 
@@ -60,6 +61,8 @@ class Persons:
         if name == "organizations_close":
             ref = new_organization("closing")
             headers = {"authorization": f"Bearer {user_token(member(ref, 'owner'), ref)}"}
+            limits = f"{self.base_url}/v1/limits"
+            eventually(lambda: httpx.get(limits, headers=headers).status_code == 200, within=30)  # it is being set up
             return headers, {"confirm": selectors.organization(ref.id).slug, "password": PASSWORD}
         if name == "invitations_accept":
             guest = person("guest")

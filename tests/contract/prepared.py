@@ -24,10 +24,10 @@ def ids_for(name: str, client: httpx.Client, persons: Persons, turn: dict[str, A
         return {"key_id": key}
     if name in {"limits_change", "limits_raise"}:
         return {"rule_id": client.post("/v1/limits/rules", json=_RULE).json()["id"]}
-    if name == "personas_publish_draft":
-        cartridge = client.get("/v1/personas/brand-default").json()["cartridge"]
-        draft = client.put("/v1/personas/drafted/draft", json={"cartridge": {**cartridge, "id": "drafted"}})
-        return {"persona_id": draft.json()["id"]}
+    if name.startswith("personas_"):
+        return _of_personas(name, client)
+    if name == "subjects_put_consent":
+        return {"source": "gmail"}
     if name == "proposals_compensate":
         words = [{"role": "user", "content": f"Please remember that my kite is called {ids.base32(ids.uuid7())}."}]
         (made,) = client.post("/v1/chat", json={**turn, "messages": words}).json()["proposedWrites"]
@@ -45,6 +45,29 @@ def ids_for(name: str, client: httpx.Client, persons: Persons, turn: dict[str, A
     if name == "requests_replay":
         return {"request_id": _kept(client, persons, turn)}
     return {}
+
+
+def _of_personas(name: str, client: httpx.Client) -> dict[str, str]:
+    if name == "personas_publish_draft":
+        cartridge = client.get("/v1/personas/brand-default").json()["cartridge"]
+        draft = client.put("/v1/personas/drafted/draft", json={"cartridge": {**cartridge, "id": "drafted"}})
+        return {"persona_id": draft.json()["id"]}
+    if name in {"personas_start_experiment", "personas_stop_experiment"}:
+        persona = _of_two_versions(client, name.replace("_", "-"))
+        if name == "personas_start_experiment":
+            return {"persona_id": persona}
+        trial = {"name": "Trial", "version_a": 1, "version_b": 2}
+        made = client.post(f"/v1/personas/{persona}/experiments", json=trial).raise_for_status()
+        return {"persona_id": persona, "experiment_id": made.json()["id"]}
+    return {}
+
+
+def _of_two_versions(client: httpx.Client, persona_id: str) -> str:
+    cartridge = {**client.get("/v1/personas/brand-default").json()["cartridge"], "id": persona_id}
+    client.post("/v1/personas", json={"cartridge": cartridge})
+    second = {**cartridge, "meta": {"version": "1.1.0"}}
+    client.put(f"/v1/personas/{persona_id}", json={"cartridge": second}).raise_for_status()
+    return persona_id
 
 
 def body_for(name: str, example: Any) -> Any:

@@ -23,7 +23,9 @@ from gateway.governance.proposals import auto
 from gateway.governance.proposals import services as proposals
 from gateway.governance.proposals.types import Draft, Proposal
 from gateway.knowledge.memory import services as memory
+from gateway.knowledge.memory.errors import NotRemembered
 from gateway.knowledge.memory.types import NewMemory, Provenance
+from gateway.knowledge.memory.wording import content_words
 from gateway.knowledge.personas import relationships
 from tenants.context import in_tenant
 
@@ -154,10 +156,11 @@ def _create(drafts: list[Draft], prepared: Prepared, call: Call) -> tuple[list[P
 
 def _unwanted(draft: Draft, prepared: Prepared) -> GatewayError | None:
     """Why a memory that the model would like to keep is not even proposed: it was forgotten, it only repeats what was
-    recalled, or its source was taken back."""
+    recalled, or its source was taken back. What the person says in this very turn is their own word, and may be."""
     text = draft.payload.get("text")
     if draft.type != MEMORY_WRITE or not isinstance(text, str):
         return None
+    own_word = content_words(text) <= content_words(question_of(prepared.messages))
     source, _, ref = draft.source.partition(":")
     item = NewMemory(
         text=text,
@@ -167,7 +170,8 @@ def _unwanted(draft: Draft, prepared: Prepared) -> GatewayError | None:
         extracted=True,
         recalled=tuple(one.text for one in prepared.recall.memories),
     )
-    return memory.refusal(prepared.subject.pk, item)
+    problem = memory.refusal(prepared.subject.pk, item)
+    return None if own_word and isinstance(problem, NotRemembered) else problem
 
 
 def _told(draft: Draft, problem: GatewayError) -> dict[str, Any]:

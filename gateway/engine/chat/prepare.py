@@ -137,6 +137,7 @@ def prepare(
             subject,
             persona,
             memory_scopes=limits.narrow_scopes(policy.memory_scopes),
+            visibilities=limits.visibilities,
             meaning=meaning,
         )
         if redirect is None
@@ -158,6 +159,7 @@ def _recall(
     persona: PersonaVersion,
     *,
     memory_scopes: tuple[str, ...] | None,
+    visibilities: tuple[str, ...] | None,
     meaning: Meaning | None,
 ) -> Recall:
     query = RecallQuery(
@@ -166,6 +168,7 @@ def _recall(
         k=RECALLED,
         memory_scopes=memory_scopes,
         personas=(persona.persona_id,),
+        visibilities=visibilities,
         meaning=meaning,
         meaning_expected=embeddings.active_model(principal.organization) is not None,
     )

@@ -15,7 +15,7 @@ from gateway.knowledge.memory.recall_statement import statement
 from gateway.knowledge.memory.types import MAX_QUERY, Provenance, RecallQuery
 
 _INFINITY = "infinity"
-_RESTRICTIONS = ("memory_scopes", "types", "personas")
+_RESTRICTIONS = ("memory_scopes", "types", "personas", "visibilities")
 
 
 @dataclass(frozen=True, slots=True)

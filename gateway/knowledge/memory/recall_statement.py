@@ -44,6 +44,7 @@ _ALWAYS = """m.subject_pk = %(subject)s AND m.status IN ('active', 'superseded')
 _IF_ASKED = {
     "memory_scopes": "m.memory_scope = ANY(%(memory_scopes)s)",
     "types": "m.type = ANY(%(types)s)",
+    "visibilities": "m.scope = ANY(%(visibilities)s)",
     "personas": "(m.persona_id IS NULL OR m.scope <> 'private' OR m.persona_id = ANY(%(personas)s))",
     "min_confidence": "m.confidence >= %(min_confidence)s",
 }

@@ -212,7 +212,8 @@ class Meaning:
 class RecallQuery:
     """A question to one subject's memories. ``None`` for a list means no restriction, an empty one allows nothing.
 
-    ``personas``: private memories that were told to another persona stay hidden. ``as_of`` asks what was true then,
+    ``personas``: private memories that were told to another persona stay hidden; ``visibilities``: memories of another
+    ``scope`` do. ``as_of`` asks what was true then,
     ``known_at`` what was known to us then. ``only_relevant`` asks for what answers the question, at most 5, instead of
     the best ``k``. With ``meaning_expected`` an answer found without a meaning says ``degraded``.
     """
@@ -223,6 +224,7 @@ class RecallQuery:
     memory_scopes: tuple[str, ...] | None = None
     types: tuple[str, ...] | None = None
     personas: tuple[str, ...] | None = None
+    visibilities: tuple[str, ...] | None = None
     min_confidence: float = 0.0
     as_of: datetime | None = None
     known_at: datetime | None = None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from gateway.core.errors import NotFound
 
 _FAMILIES = (
-    "assistants", "audio", "batches", "complete", "completions", "conversations", "files", "fine_tuning", "images",
+    "assistants", "audio", "batches", "complete", "completions", "files", "fine_tuning", "images",
     "moderations", "realtime", "skills", "threads", "uploads", "vector_stores", "videos",
 )  # fmt: skip
-# Below these paths of ours the vendors have more than we do; the aliases are ours alone.
+# Below these paths of ours the vendors have more than we do; of what stands there, these are ours alone.
 _BELOW = ("chat", "embeddings", "messages", "models", "responses")
-_OURS = "/v1/models/aliases"
+_OURS = ("/v1/models/aliases", "/v1/conversations", "/v1/embeddings/settings", "/v1/embeddings/retry")
 _PREFIXES = tuple(f"/v1/{family}" for family in (*_FAMILIES, *(f"{below}/" for below in _BELOW)))
 _THERE_IS = (
     "This gateway speaks POST /v1/chat/completions, /v1/responses, /v1/embeddings and /v1/messages, GET /v1/models and "

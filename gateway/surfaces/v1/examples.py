@@ -65,7 +65,13 @@ EXAMPLES: dict[str, Any] = {
     "personas_roll_back": {"version": 1},
     "personas_import": {"cartridge": _CARTRIDGE, "as_id": "imported-coach"},
     "subjects_put_relationship": {"stage": "friend", "locked": False},
-    "personas_start_experiment": {"name": "Warmer greeting", "version_b": 2, "share_percent": 20},
+    "documents_upload": {"name": "Handbook", "text": "# Parking\n\nVisitors park in the north yard, at no charge."},
+    "personas_start_experiment": {
+        "name": "Warmer greeting",
+        "version_a": 1,
+        "version_b": 2,
+        "share_percent": 20,
+    },
     "personas_stop_experiment": {"keep": "b"},
     "policies_put_organization_overlay": {
         "locks": {"denied_models": ["experimental/*"]},

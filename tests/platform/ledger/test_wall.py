@@ -11,6 +11,8 @@ from gateway.core import ids
 from gateway.core.journal import Event
 from gateway.platform.events.services import emit
 from gateway.platform.ledger import writer
+from gateway.platform.receipts import services as receipts
+from gateway.platform.receipts.types import ReceiptKind
 from tenants.context import public_scope, scope
 from tests.factories.organizations import acme, committed_database, globex, quiet
 from tests.platform.ledger.support import arrival
@@ -38,10 +40,11 @@ def test_public_tables__read_without_a_where__show_one_organization_only(acme: A
             assert writer.write(connections["batch"], [arrival(ref.id)]) == []
         with scope(ref), transaction.atomic():
             emit([Event("plan.changed", {"from": "free", "to": "pro"})])
+            receipts.issue(ReceiptKind.SUBJECT_ERASED, {}, organization=ref, source=ids.uuid7())
     with public_scope():
         walled = dict(_rows(_TABLES))
     assert walled == dict.fromkeys(
-        ("ledger_daily", "ledger_entry", "ledger_hourly", "ledger_subject_daily", "outbox_marker"), True
+        ("ledger_daily", "ledger_entry", "ledger_hourly", "ledger_subject_daily", "outbox_marker", "receipt"), True
     )
     for table in walled:
         for ref in (acme, globex):

@@ -104,11 +104,13 @@ def test_chat__in_a_group__recalls_nothing_of_one_person_and_proposes_nothing_ab
     upstream.reset()
     remember_with(acme, subject, "The surprise party for Kim is on Sunday.")
     asked = body(subject, "When is the party?", model="openai/fake:tools,case=text")
+    private = {"subject_id": subject, "text": "The party is a secret.", "provenance": {"source": "org_kb"}}
+    acme.post("/v1/memories", json=private).raise_for_status()
     group = acme.post("/v1/chat", json={**asked, "persona_mode": "group"}).raise_for_status().json()
     assert (group["usage"]["memory_recalls"], group["proposedWrites"]) == (0, [])
     assert {one["reason"] for one in group["rejectedWrites"]} == {"not_in_group"}
     direct = acme.post("/v1/chat", json=asked).raise_for_status().json()
-    assert direct["usage"]["memory_recalls"] == 1
+    assert direct["usage"]["memory_recalls"] == 2
     prompts = ["".join(one["content"] or "" for one in call["body"]["messages"]) for call in upstream.calls()]
     assert ["surprise party" in one for one in prompts] == [False, True]
     assert ["Several people read this conversation" in one for one in prompts] == [True, False]
