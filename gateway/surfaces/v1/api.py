@@ -64,6 +64,7 @@ from gateway.surfaces.v1.subjects import router as subjects_router
 from gateway.surfaces.v1.teams import router as teams_router
 from gateway.surfaces.v1.tokens import router as tokens_router
 from gateway.surfaces.v1.usage import router as usage_router
+from gateway.surfaces.v1.what_if import router as what_if_router
 from gateway.surfaces.v1.write_targets import router as write_targets_router
 
 api = Api(
@@ -95,6 +96,7 @@ for router in (
     experiments_router,
     policies_router,
     effective_policies_router,
+    what_if_router,
     teams_router,
     more_proposals_router,  # before the proposals: no id is called decide
     proposals_router,

@@ -73,6 +73,7 @@ EXAMPLES: dict[str, Any] = {
         "share_percent": 20,
     },
     "personas_stop_experiment": {"keep": "b"},
+    "policies_try_overlay": {"locks": {"redact_mode": "strict", "denied_tools": ["shell*"]}, "days": 7},
     "policies_put_organization_overlay": {
         "locks": {"denied_models": ["experimental/*"]},
         "defaults": {"redact_mode": "default", "writes": {"approval": "manual"}},

@@ -2,6 +2,7 @@
 
 from gateway.platform.requests.selectors.bodies import bodies, body, parts
 from gateway.platform.requests.selectors.facets import facets
+from gateway.platform.requests.selectors.inputs import kept_inputs
 from gateway.platform.requests.selectors.records import get, list_page, many, search, to_record
 from gateway.platform.requests.selectors.tail import last_written, written_after
 from gateway.platform.requests.selectors.versions import VersionUse, by_persona_version
@@ -13,6 +14,7 @@ __all__ = [
     "by_persona_version",
     "facets",
     "get",
+    "kept_inputs",
     "last_written",
     "list_page",
     "many",

@@ -13,7 +13,7 @@ from gateway.platform.requests.types import Body, Part
 def bodies(request_id: UUID) -> tuple[Body, ...]:
     """The kept parts of one request that have not expired, the request first."""
     rows = BodyRow.objects.filter(request_id=request_id, expires_at__gt=clock.now()).order_by("part")
-    return tuple(_open(row) for row in rows)
+    return tuple(opened(row) for row in rows)
 
 
 def parts(request_id: UUID) -> tuple[str, ...]:
@@ -27,7 +27,8 @@ def body(request_id: UUID, part: Part) -> Body | None:
     return next((one for one in bodies(request_id) if one.part == part), None)
 
 
-def _open(row: BodyRow) -> Body:
+def opened(row: BodyRow) -> Body:
+    """One kept body with its text unsealed."""
     text = crypto.unseal(bytes(row.body_ciphertext), row.body_kid, *place(row.id)).reveal()
     return Body(
         part=row.part,
