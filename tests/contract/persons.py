@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from django.db import transaction
 
+from gateway.platform.flags.catalogue import PROVISIONED
 from tenants import selectors
+from tenants.models import OrganizationRow
+from tenants.services import organization_touch
 from tenants.types import OrgRef
 from tests.factories.organizations import new_organization
 from tests.factories.people import PASSWORD, Someone, member, person, sign_in, user_token
@@ -60,6 +64,9 @@ class Persons:
             return {"authorization": f"Bearer {user_token(person())}"}, example
         if name == "organizations_close":
             ref = new_organization("closing")
+            with transaction.atomic():
+                OrganizationRow.objects.filter(pk=ref.id).update(flags=PROVISIONED)
+                organization_touch(ref)
             headers = {"authorization": f"Bearer {user_token(member(ref, 'owner'), ref)}"}
             limits = f"{self.base_url}/v1/limits"
             eventually(lambda: httpx.get(limits, headers=headers).status_code == 200, within=30)  # it is being set up

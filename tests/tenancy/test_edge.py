@@ -15,7 +15,7 @@ import pytest
 from tests.harness import Gateway, Org, eventually
 
 CHATS = 200
-SLOW = "openai/fake:echo,delay_ms=1000"
+SLOW = "openai/fake:echo,skip=1,delay_ms=1000"
 PACED = "openai/fake:delay,chunks=600,pace_ms=100"
 
 

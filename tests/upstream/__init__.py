@@ -33,7 +33,8 @@ Scenarios (``SCENARIOS`` in ``scenarios.py``)
     stall         falls silent after=2 frames; stall-first after the head and before the first frame (Anthropic: after
                   message_start and ping)
     cut           the connection dies after=2 frames; break ends properly but without a finish and without [DONE]
-    echo          answers with the messages that it was sent, as JSON; images with the image parts alone
+    echo          answers with the messages that it was sent, as JSON, without the first skip=N (a persona's own prompt
+                  names what it redirects); images with the image parts alone
     tools         case=split|malformed|parallel|mixed|text (the gateway's own write tools);
                   case=offered (the first tool of the body, {"city": "Berlin"}, in fragments), offered-parallel (the
                   first two), noindex (fragments without index and, after the first, without id), object (arguments

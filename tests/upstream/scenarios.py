@@ -56,8 +56,9 @@ def said(text: str, size: int = 64) -> list[Frame]:
 
 
 def echo(options: Options, body: dict[str, Any]) -> list[Frame]:
-    """Answers with the exact messages it was sent, as JSON."""
-    return said(json.dumps(body.get("messages"), ensure_ascii=False))
+    """Answers with the exact messages it was sent, as JSON; ``skip`` leaves out the first ones."""
+    messages = list(body.get("messages") or ())[int(options.get("skip", "0")) :]
+    return said(json.dumps(messages, ensure_ascii=False))
 
 
 def images(options: Options, body: dict[str, Any]) -> list[Frame]:

@@ -94,7 +94,7 @@ def test_approve__after_a_rejection__conflicts_saying_who_and_when(acme):
     assert (refused.value.http_status, refused.value.code) == (409, "already_decided")
     assert refused.value.extra == {
         "state": "rejected",
-        "decision": "rejected",
+        "verdict": "rejected",
         "decided_by": "user:usr_owner",
         "decided_at": decided.decided_at.isoformat(),
     }
@@ -109,7 +109,7 @@ def test_reject__after_an_approval__conflicts_and_leaves_it(acme, carried_out):
         execute(acme, proposal.id)
     with pytest.raises(AlreadyDecided) as refused:
         reject(acme, proposal.id, STRANGER)
-    assert refused.value.extra["decision"] == "approved"
+    assert refused.value.extra["verdict"] == "approved"
     assert execute(acme, proposal.id).state is State.EXECUTED
 
 

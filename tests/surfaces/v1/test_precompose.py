@@ -46,14 +46,14 @@ def test_pack__of_a_known_subject__is_the_prompt_that_a_turn_would_send(gateway:
     assert {"approvals", "caching", "audit"} <= pack["loses"].keys()
     assert [one["stage"] for one in pack["decisions"]][-3:] == ["persona", "policy", "recall"]
     with gateway.globex.client() as client:
-        other = client.post(PATH, json=asked(subject)).raise_for_status().json()
+        other = client.post(PATH, json=asked(subject, memory_scopes=["gmail"])).raise_for_status().json()
     assert (other["memories"], "piano" in other["context_messages"][0]["content"]) == ({}, False)
 
 
 def test_pack__of_an_unknown_subject__makes_nobody_and_is_metered_and_audited(gateway: Gateway, subject: str):
     with gateway.acme.client() as client:
         before = operations(client)
-        answer = client.post(PATH, json=asked(subject)).raise_for_status()
+        answer = client.post(PATH, json=asked(subject, memory_scopes=["gmail"])).raise_for_status()
         assert client.get(f"/v1/subjects/{subject}").status_code == 404
         assert answer.json()["memories"] == {}
 

@@ -167,7 +167,7 @@ def test_decide__many_at_once__answers_each_by_itself(acme: httpx.Client, globex
     codes = [one["error"] and (one["error"]["status"], one["error"]["code"]) for one in found["data"]]
     assert codes[0] is None
     assert codes[1:] == [(409, "already_decided"), None, (404, "proposal_not_found"), (404, "not_found")]
-    assert found["data"][1]["error"]["decision"] == "rejected"
+    assert found["data"][1]["error"]["verdict"] == "rejected"
     eventually(
         lambda: [ok(acme.get(f"/v1/proposals/{one}"))["state"] for one in made] == ["executed", "rejected", "executed"],
         within=60,

@@ -185,5 +185,5 @@ def _expired(row: ProposalRow) -> ProposalExpired:
 def _decided_otherwise(row: ProposalRow) -> AlreadyDecided:
     when = row.decided_at.isoformat() if row.decided_at else None
     verdict = "rejected" if row.state == State.REJECTED else "approved"
-    extra = {"state": row.state, "decision": verdict, "decided_by": row.decided_by, "decided_at": when}
+    extra = {"state": row.state, "verdict": verdict, "decided_by": row.decided_by, "decided_at": when}
     return AlreadyDecided(f"{row.decided_by} {verdict} this proposal at {when}.", extra=extra)
