@@ -10,8 +10,8 @@ from pydantic import ConfigDict
 
 from gateway.core.wire import Whole
 from gateway.engine.evaluation.what_if import Report
-from gateway.governance.policies.schemas import FieldsIn
 from gateway.governance.policies.types import Level
+from gateway.governance.policies.wire import FieldsIn
 
 
 class WhatIfIn(Schema):
