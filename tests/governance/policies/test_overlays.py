@@ -37,11 +37,11 @@ def test_put_overlay__locks__are_in_force_and_audited(inside) -> None:
     assert (overlay.version, overlay.precedence, overlay.updated_by) == (1, 80, "key:key_alice")
     policy = selectors.effective(persona_do=("Swear",), request=RequestedPolicy(redact_mode="off"))
     assert (policy.redact_mode, policy.do, policy.dont) == (RedactMode.STRICT, (), ("Swear",))
-    entry = AuditRow.objects.get(action="policy.updated")
+    entry = AuditRow.objects.get(action="policy.updated", target=overlay.public_id)
     assert entry.target == overlay.public_id
     assert entry.detail["changed"] == ["locks.dont", "locks.redact_mode", "precedence"]
     assert entry.detail["locks"] == {"dont": ["Swear"], "redact_mode": "strict"}
-    event = EventRow.objects.get(name="policy.updated")
+    event = EventRow.objects.get(name="policy.updated", payload__policy_id=overlay.public_id)
     assert event.payload == {"policy_id": overlay.public_id, "level": "org", "policy_version": 1}
 
 
@@ -64,7 +64,7 @@ def test_put_overlay__expected_version_is_another__is_409_and_nothing_changes(in
         "current": {"locks": {"dont": ["Swear"]}, "defaults": {}, "precedence": 50},
     }  # fmt: skip
     assert selectors.overlay().locks == Fields(dont=("Swear",))
-    assert AuditRow.objects.filter(action="policy.updated").count() == 1
+    assert AuditRow.objects.filter(action="policy.updated", target=selectors.overlay().public_id).count() == 1
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ class DecideErrorOut(Schema):
     code: str
     detail: str
     state: str | None = None
-    decision: str | None = None
+    verdict: str | None = None
     decided_by: str | None = None
     decided_at: str | None = None
 
