@@ -53,35 +53,37 @@ def current() -> OrgRef:
 def scope(ref: OrgRef) -> Iterator[None]:
     """Run the block inside one organization: its schema in the search path, its id in ``app.org_id``. Nests; always
     resets."""
+    with _switched(ref):
+        yield
+
+
+@contextmanager
+def public_scope() -> Iterator[None]:
+    """Run the block in the public schema with no organization at all, whatever the connection was used for before.
+    Nests; always resets."""
+    with _switched(None):
+        yield
+
+
+@contextmanager
+def _switched(ref: OrgRef | None) -> Iterator[None]:
     before = _current.get()
     token = _current.set(ref)
     try:
-        _enter(ref.schema, str(ref.id))
+        _enter(ref)
         yield
     finally:
         _current.reset(token)
         if before is None:
             _leave()
         else:
-            _enter(before.schema, str(before.id))
+            _enter(before)
 
 
-@contextmanager
-def public_scope() -> Iterator[None]:
-    """Run the block in the public schema with no organization at all, whatever the connection was used for before."""
-    token = _current.set(None)
-    try:
-        _enter("public", "")
-        yield
-    finally:
-        _current.reset(token)
-        _leave()
-
-
-def _enter(schema: str, org_id: str) -> None:
-    connection.set_schema(schema)  # type: ignore[attr-defined]
+def _enter(ref: OrgRef | None) -> None:
+    connection.set_schema(ref.schema if ref is not None else "public")  # type: ignore[attr-defined]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('app.org_id', %s, false)", [org_id])
+        cursor.execute("SELECT set_config('app.org_id', %s, false)", [str(ref.id) if ref is not None else ""])
 
 
 def _leave() -> None:

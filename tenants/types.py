@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
 from gateway.core import ids
+from gateway.core.errors import Forbidden
 from gateway.core.journal import Actor
 from tenants.rules import Disconnect, KeyBudget, KeyRate, LimitRule, OrgSettings
 
@@ -269,6 +271,25 @@ class Principal:
     def may_use_subject(self, subject_id: str) -> bool:
         allowed = self.grant.subject_ids
         return allowed is None or subject_id in allowed
+
+    def require_persona(self, persona_id: str) -> None:
+        """Raise Forbidden ``persona_not_allowed`` for a persona that the caller is not narrowed to."""
+        if not self.may_use_persona(persona_id):
+            raise Forbidden(f"This key may not use the persona {persona_id!r}.", code="persona_not_allowed")
+
+    def require_subject(self, subject_id: str) -> None:
+        """Raise Forbidden ``subject_not_allowed`` for a subject that the caller is not narrowed to. It is not named:
+        the caller may have found it by something else."""
+        if not self.may_use_subject(subject_id):
+            raise Forbidden("This key may not act for this subject.", code="subject_not_allowed")
+
+    def require_memory_scopes(self, names: Iterable[str]) -> None:
+        """Raise Forbidden ``memory_scope_not_allowed`` for memory scopes that the caller is not narrowed to."""
+        allowed = self.grant.memory_scopes
+        outside = sorted(set(names) - set(allowed)) if allowed is not None else []
+        if outside:
+            told = f"This key may not use the memory scopes {', '.join(outside)}."
+            raise Forbidden(told, code="memory_scope_not_allowed")
 
     def may_use_model(self, name: str, alias: str | None = None) -> bool:
         """``name`` is the full ``provider/model``; an alias that is allowed allows what it stands for."""

@@ -140,6 +140,11 @@ def test_scope__nested_and_failing__always_returns_to_where_it_was(acme, globex)
             raise ZeroDivisionError
         assert context.current() == acme
         assert here() == (acme.schema, str(acme.id))
+        with pytest.raises(ZeroDivisionError), context.public_scope():
+            assert here() == ("public", "")
+            raise ZeroDivisionError
+        assert context.current() == acme
+        assert here() == (acme.schema, str(acme.id))
     with pytest.raises(context.NoTenant):
         context.current()
 

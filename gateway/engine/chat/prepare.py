@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from gateway.core.endpoint import Call
-from gateway.core.errors import BadRequest, FieldProblem, Forbidden
+from gateway.core.errors import BadRequest, FieldProblem
 from gateway.engine.chat.guarding import check_tools, guarded
 from gateway.engine.chat.messages import Message, masked
 from gateway.engine.chat.types import ChatRequest
@@ -71,16 +71,9 @@ def admitted(principal: Principal, request: ChatRequest) -> ChatRequest:
             problem = FieldProblem("#/persona_version", "disagrees", f"must be {version} as in persona_id, or left out")
             raise BadRequest(f"persona_version {problem.message}.", problems=(problem,))
         request = replace(request, persona_id=persona_id, persona_version=version)
-    if not principal.may_use_persona(persona_id):
-        raise Forbidden(f"This key may not use the persona {persona_id!r}.", code="persona_not_allowed")
-    if not principal.may_use_subject(request.subject_id):
-        raise Forbidden("This key may not act for this subject.", code="subject_not_allowed")
-    allowed = principal.grant.memory_scopes
-    outside = sorted(set(request.memory_scopes or ()) - set(allowed)) if allowed is not None else []
-    if outside:
-        raise Forbidden(
-            f"This key may not search the memory scopes {', '.join(outside)}.", code="memory_scope_not_allowed"
-        )
+    principal.require_persona(persona_id)
+    principal.require_subject(request.subject_id)
+    principal.require_memory_scopes(request.memory_scopes or ())
     return request
 
 

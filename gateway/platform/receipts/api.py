@@ -9,7 +9,6 @@ from ninja import Query, Router
 
 from gateway.core import ids
 from gateway.core.endpoint import Scope, call_of, endpoint
-from gateway.core.errors import Forbidden
 from gateway.core.pagination import check_limit, decode_cursor
 from gateway.platform.receipts import selectors
 from gateway.platform.receipts.schemas import ReceiptOut, ReceiptPageOut
@@ -51,8 +50,8 @@ async def get_receipt(request: HttpRequest, receipt_id: str) -> ReceiptOut:
     `/.well-known/ikiro-receipts.json`."""
     principal: Principal = call_of(request).principal
     found = await in_tenant(principal.ref, selectors.get, ids.parse("rcp", receipt_id))
-    if found.subject_id is not None and not principal.may_use_subject(found.subject_id):
-        raise Forbidden(f"This key may not use subject {found.subject_id!r}.", code="subject_not_allowed")
+    if found.subject_id is not None:
+        principal.require_subject(found.subject_id)
     return ReceiptOut.of(found)
 
 

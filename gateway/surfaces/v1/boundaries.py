@@ -15,7 +15,7 @@ from gateway.knowledge.memory import boundaries
 from gateway.knowledge.memory.lines import DrawnBoundary
 from gateway.knowledge.subjects import selectors as subjects
 from gateway.knowledge.subjects import services as subject_services
-from gateway.surfaces.v1.memories_access import check_subject, check_whole_subject
+from gateway.surfaces.v1.memories_access import check_whole_subject
 from gateway.surfaces.v1.schemas.memory_changes import BoundaryIn, BoundaryList, BoundaryOut
 from tenants.context import in_tenant
 from tenants.types import Principal
@@ -28,7 +28,7 @@ router = Router(tags=["subjects"])
 async def list_boundaries(request: HttpRequest, subject_id: str, lifted: bool = False) -> BoundaryList:
     """Those that hold, oldest first; with ``lifted=true`` those that were taken away as well."""
     principal: Principal = call_of(request).principal
-    check_subject(principal, subject_id)
+    principal.require_subject(subject_id)
     found = await in_tenant(principal.ref, _list, subject_id, lifted)
     return BoundaryList(data=[BoundaryOut.of(one) for one in found])
 

@@ -13,7 +13,7 @@ from gateway.knowledge.memory import consents
 from gateway.knowledge.memory.lines import SourceConsent
 from gateway.knowledge.subjects import selectors as subjects
 from gateway.knowledge.subjects import services as subject_services
-from gateway.surfaces.v1.memories_access import check_subject, check_whole_subject
+from gateway.surfaces.v1.memories_access import check_whole_subject
 from gateway.surfaces.v1.schemas.memory_changes import ConsentIn, ConsentList, ConsentOut
 from tenants.context import in_tenant
 from tenants.types import Principal
@@ -26,7 +26,7 @@ router = Router(tags=["subjects"])
 async def list_consents(request: HttpRequest, subject_id: str) -> ConsentList:
     """The sources that were granted or taken back; one that is not listed may be used."""
     principal: Principal = call_of(request).principal
-    check_subject(principal, subject_id)
+    principal.require_subject(subject_id)
     found = await in_tenant(principal.ref, _list, subject_id)
     return ConsentList(data=[ConsentOut.of(one) for one in found])
 

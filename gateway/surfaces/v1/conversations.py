@@ -12,7 +12,6 @@ from ninja import Status as Answer
 
 from gateway.core import ids
 from gateway.core.endpoint import Scope, call_of, endpoint
-from gateway.core.errors import Forbidden
 from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.core.wire import Moment
 from gateway.engine.conversations import selectors, services
@@ -45,11 +44,11 @@ async def list_conversations(
     and personas."""
     call = call_of(request)
     principal: Principal = call.principal
-    _may_read(principal)
+    principal.require_memory_scopes((_SOURCE,))
     if subject_id is not None:
-        _may_use_subject(principal, subject_id)
+        principal.require_subject(subject_id)
     if persona_id is not None:
-        _may_use_persona(principal, persona_id)
+        principal.require_persona(persona_id)
     wanted = ConversationFilter(
         persona_id=persona_id, since=since, until=until, persona_ids=principal.grant.persona_ids
     )
@@ -68,7 +67,7 @@ async def get_conversation(
     audited."""
     call = call_of(request)
     principal: Principal = call.principal
-    _may_read(principal)
+    principal.require_memory_scopes((_SOURCE,))
     size, after = check_limit(limit), decode_cursor(cursor)
     entry, subject_id, turns = await in_tenant(
         principal.ref, _transcript, ids.parse("conv", conversation_id), principal, size, after
@@ -83,7 +82,7 @@ async def delete_conversation(request: HttpRequest, conversation_id: str) -> Ans
     """Its turns are gone at once, and it can't be gone on with. What was remembered from it stays; see
     `DELETE /v1/memories/{memory_id}` and `DELETE /v1/subjects/{subject_id}`."""
     call = call_of(request)
-    _may_read(call.principal)
+    call.principal.require_memory_scopes((_SOURCE,))
     await in_tenant(call.principal.ref, _delete, ids.parse("conv", conversation_id), call.principal, call.request_id)
     return Answer(204, None)
 
@@ -117,8 +116,8 @@ def _visible(conversation_id: UUID, principal: Principal) -> tuple[ConversationE
     """A conversation that this caller may see, and its subject's id. Raises NotFound, Forbidden."""
     entry = selectors.get(conversation_id)
     subject_id = subjects.names((entry.subject_pk,)).get(entry.subject_pk)
-    _may_use_subject(principal, subject_id or "")
-    _may_use_persona(principal, entry.persona_id)
+    principal.require_subject(subject_id or "")
+    principal.require_persona(entry.persona_id)
     return entry, subject_id
 
 
@@ -134,19 +133,3 @@ def _delete(conversation_id: UUID, principal: Principal, request_id: UUID) -> No
     with transaction.atomic():
         services.delete(entry, subject_id=subject_id, actor=principal.actor, request_id=request_id)
         policies.erase_target(Level.SESSION, entry.public_id)
-
-
-def _may_read(principal: Principal) -> None:
-    allowed = principal.grant.memory_scopes
-    if allowed is not None and _SOURCE not in allowed:
-        raise Forbidden(f"This key may not see the memory scope {_SOURCE!r}.", code="memory_scope_not_allowed")
-
-
-def _may_use_subject(principal: Principal, subject_id: str) -> None:
-    if not principal.may_use_subject(subject_id):
-        raise Forbidden(f"This key may not use subject {subject_id!r}.", code="subject_not_allowed")
-
-
-def _may_use_persona(principal: Principal, persona_id: str) -> None:
-    if not principal.may_use_persona(persona_id):
-        raise Forbidden(f"This key may not use the persona {persona_id!r}.", code="persona_not_allowed")

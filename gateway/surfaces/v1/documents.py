@@ -170,6 +170,4 @@ def _may_touch(principal: Principal) -> None:
     if principal.grant.subject_ids is not None:
         told = "This key acts for some subjects only; documents belong to the organization."
         raise Forbidden(told, code="subject_not_allowed")
-    scopes = principal.grant.memory_scopes
-    if scopes is not None and SOURCE not in scopes:
-        raise Forbidden(f"This key may not use the memory scope {SOURCE}.", code="memory_scope_not_allowed")
+    principal.require_memory_scopes((SOURCE,))

@@ -10,7 +10,6 @@ from ninja import Status as Answer
 
 from gateway.core import ids
 from gateway.core.endpoint import Call, Scope, call_of, endpoint
-from gateway.core.errors import Forbidden
 from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.engine.experiments import results, selectors, services
 from gateway.engine.experiments.types import ArmResult, Experiment
@@ -104,6 +103,5 @@ def _results(persona_id: str, experiment_id: UUID) -> tuple[Experiment, tuple[Ar
 
 def _allowed(call: Call, persona_id: str) -> Principal:
     principal: Principal = call.principal
-    if not principal.may_use_persona(persona_id):
-        raise Forbidden(f"This key may not use persona {persona_id!r}.", code="persona_not_allowed")
+    principal.require_persona(persona_id)
     return principal

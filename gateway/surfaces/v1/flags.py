@@ -8,8 +8,8 @@ from typing import Annotated
 from django.http import HttpRequest
 from ninja import Query, Router
 
+from gateway.core.conditional import if_match
 from gateway.core.endpoint import Call, Scope, call_of, endpoint
-from gateway.core.errors import BadRequest, FieldProblem
 from gateway.core.pagination import check_limit, decode_cursor
 from gateway.platform.audit import selectors as audit
 from gateway.platform.audit.types import AuditFilter
@@ -80,7 +80,7 @@ async def _choose(request: HttpRequest, key: str, value: bool | int | None, reas
         reason=reason,
         actor=principal.actor,
         request_id=call.request_id,
-        expected_version=_if_match(request),
+        expected_version=if_match(request),
     )
     await directory.load()
     return _shown(call, changed, key)
@@ -90,14 +90,3 @@ def _shown(call: Call, organization: Organization, key: str) -> FlagOut:
     scopes = call.principal.grant.scopes
     with_change = call.principal.seat is not None and scopes is not None and Scope.FLAGS_WRITE.value in scopes
     return FlagOut.of(organization, catalogue.FLAGS[key], with_change=with_change)
-
-
-def _if_match(request: HttpRequest) -> int | None:
-    """The version an ``If-Match`` header names; ``*`` and no header are no condition."""
-    text = request.headers.get("If-Match", "*").strip().removeprefix("W/").strip('"')
-    if text == "*":
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        problem = FieldProblem("#/header/If-Match", "not_a_version", "must be a version number in quotes")
-        raise BadRequest("If-Match must be a version number in quotes.", problems=(problem,))
-    return int(text)

@@ -10,7 +10,6 @@ from ninja import Query, Router
 
 from gateway.core import clock, ids
 from gateway.core.endpoint import Scope, call_of, endpoint
-from gateway.core.errors import Forbidden
 from gateway.governance.access import rules as access
 from gateway.platform.admission import gate
 from gateway.platform.admission.limits import CALLS, KEY, LIFE, PLAN, TOKEN, Kind, LimitState, window_end
@@ -42,8 +41,8 @@ async def limits(request: HttpRequest, key_id: _KeyId = None, subject_id: _Subje
     nothing else."""
     call = call_of(request)
     principal: Principal = call.principal
-    if subject_id is not None and not principal.may_use_subject(subject_id):
-        raise Forbidden("This key may not use that subject.", code="subject_not_allowed")
+    if subject_id is not None:
+        principal.require_subject(subject_id)
     of = await _key(principal, key_id) if key_id is not None else principal
     return _shown(await gate.limits_view(call, of=of, subject_id=subject_id), of)
 

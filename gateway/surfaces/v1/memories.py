@@ -13,7 +13,7 @@ from ninja import Query, Router
 from ninja import Status as Answer
 
 from gateway.core.endpoint import Body, Scope, call_of, endpoint
-from gateway.core.errors import BadRequest, FieldProblem, Forbidden
+from gateway.core.errors import BadRequest, FieldProblem
 from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.governance.policies import selectors as policies
 from gateway.governance.policies.types import RequestedPolicy
@@ -27,7 +27,7 @@ from gateway.platform.flags import catalogue
 from gateway.platform.operations.types import accepted
 from gateway.platform.telemetry.memories import memories as counted
 from gateway.surfaces.v1 import remember
-from gateway.surfaces.v1.memories_access import check_subject, scopes_of
+from gateway.surfaces.v1.memories_access import scopes_of
 from gateway.surfaces.v1.schemas.inline import inlined
 from gateway.surfaces.v1.schemas.memories import (
     BatchIn,
@@ -76,7 +76,7 @@ async def create_memories(
         return JsonResponse(await in_tenant(principal.ref, said.store, call.request_id), status=201)
     if "items" not in body:
         item = remember.parsed(MemoryIn, body)
-        remember.check_key(principal, item)
+        remember.check_key(principal, item.subject_id, item.searched_under, item.persona_id)
         await gate.count_memory_operations(call, 1, subject_id=item.subject_id)
         stored = await in_tenant(principal.ref, remember.store, item, principal, call.request_id)
         if not isinstance(stored, Memory):
@@ -106,7 +106,7 @@ async def list_memories(
     principal: Principal = call.principal
     subject_id = wanted.subject_id
     if subject_id is not None:
-        check_subject(principal, subject_id)
+        principal.require_subject(subject_id)
     elif principal.grant.subject_ids is not None or wanted.contains is not None:
         why = "to search by text" if wanted.contains is not None else "for a key that is restricted to subjects"
         problem = FieldProblem("#/query/subject_id", "missing", f"is required {why}")
@@ -126,9 +126,9 @@ async def recall(request: HttpRequest, body: RecallIn) -> RecallOut:
     allow."""
     call = call_of(request)
     principal: Principal = call.principal
-    check_subject(principal, body.subject_id)
-    if body.persona_id is not None and not principal.may_use_persona(body.persona_id):
-        raise Forbidden(f"This key may not use the persona {body.persona_id!r}.", code="persona_not_allowed")
+    principal.require_subject(body.subject_id)
+    if body.persona_id is not None:
+        principal.require_persona(body.persona_id)
     scopes = scopes_of(principal, tuple(body.memory_scopes) if body.memory_scopes is not None else None)
     await gate.count_memory_operations(call, 1, subject_id=body.subject_id)
     began = time.monotonic()

@@ -11,16 +11,10 @@ from gateway.knowledge.memory.types import ORG_KNOWLEDGE, Memory, Visibility
 from tenants.types import Principal
 
 
-def check_subject(principal: Principal, subject_id: str) -> None:
-    """Raise Forbidden for a subject that the key may not act for."""
-    if not principal.may_use_subject(subject_id):
-        raise Forbidden("This key may not act for this subject.", code="subject_not_allowed")
-
-
 def check_whole_subject(principal: Principal, subject_id: str) -> None:
     """Raise Forbidden unless the key may act for all that is known of the subject: what hides memories of every
     collection is no business of a key that sees some."""
-    check_subject(principal, subject_id)
+    principal.require_subject(subject_id)
     if principal.grant.memory_scopes is not None:
         detail = "This key is narrowed to some memory scopes, and this concerns all of them."
         raise Forbidden(detail, code="memory_scope_not_allowed")
@@ -38,10 +32,10 @@ def may_see(principal: Principal, found: Memory) -> bool:
 def seen(principal: Principal, memory_id: UUID) -> Memory:
     """The memory, when the key may see it. Raises MemoryNotFound or Forbidden. Inside the organization's scope."""
     found = memory.get(memory_id)
-    check_subject(principal, found.subject_id)
-    scopes_of(principal, (found.memory_scope,))
+    principal.require_subject(found.subject_id)
+    principal.require_memory_scopes((found.memory_scope,))
     if not may_see(principal, found):
-        raise Forbidden(f"This key may not use the persona {found.persona_id!r}.", code="persona_not_allowed")
+        principal.require_persona(str(found.persona_id))
     return found
 
 
@@ -55,12 +49,8 @@ def changeable(principal: Principal, memory_id: UUID) -> Memory:
 
 def scopes_of(principal: Principal, asked: tuple[str, ...] | None) -> tuple[str, ...] | None:
     """The memory scopes to look into: those asked for, else all that the key has; Forbidden for one that it has not."""
-    allowed = principal.grant.memory_scopes
-    outside = sorted(set(asked or ()) - set(allowed)) if allowed is not None else []
-    if outside:
-        detail = f"This key may not search the memory scopes {', '.join(outside)}."
-        raise Forbidden(detail, code="memory_scope_not_allowed")
-    return asked if asked is not None else allowed
+    principal.require_memory_scopes(asked or ())
+    return asked if asked is not None else principal.grant.memory_scopes
 
 
 def reach_of(principal: Principal) -> Reach:

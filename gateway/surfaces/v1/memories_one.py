@@ -11,13 +11,13 @@ from django.http import HttpRequest
 from ninja import Router
 
 from gateway.core import ids
+from gateway.core.conditional import if_match
 from gateway.core.endpoint import Call, Scope, call_of, endpoint
 from gateway.core.errors import Gone
 from gateway.knowledge.memory import selectors as memory
 from gateway.knowledge.memory import services
 from gateway.knowledge.memory.types import Memory, Status
 from gateway.platform.telemetry.memories import memories as counted
-from gateway.surfaces.v1.conditional import if_match
 from gateway.surfaces.v1.memories_access import changeable, may_see, seen
 from gateway.surfaces.v1.schemas.memories import ForgottenOut, MemoryOut
 from gateway.surfaces.v1.schemas.memory_changes import CorrectionIn, MemoryHistory

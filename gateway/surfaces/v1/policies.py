@@ -152,11 +152,10 @@ def _words(text: str | None) -> tuple[str, ...] | None:
 
 
 def _check_key(principal: Principal, asked: _Asked) -> None:
-    persona = asked.persona_id
-    if persona is not None and not principal.may_use_persona(persona.partition("@")[0]):
-        raise Forbidden(f"This key may not use the persona {persona!r}.", code="persona_not_allowed")
-    if asked.subject_id is not None and not principal.may_use_subject(asked.subject_id):
-        raise Forbidden("This key may not act for this subject.", code="subject_not_allowed")
+    if asked.persona_id is not None:
+        principal.require_persona(asked.persona_id.partition("@")[0])
+    if asked.subject_id is not None:
+        principal.require_subject(asked.subject_id)
     if asked.conversation_id is not None and principal.grant.subject_ids is not None:
         raise Forbidden(
             "This key is for some subjects; whose conversation this is cannot be told here.", code="subject_not_allowed"

@@ -50,8 +50,7 @@ async def create_proposal(request: HttpRequest, body: ProposeIn) -> Answer[Propo
     for each problem."""
     call = call_of(request)
     principal: Principal = call.principal
-    if not principal.may_use_subject(body.subject_id):
-        raise Forbidden(f"This key may not use subject {body.subject_id!r}.", code="subject_not_allowed")
+    principal.require_subject(body.subject_id)
     personas = principal.grant.persona_ids
     if personas is not None and body.persona_id not in personas:
         raise Forbidden("This key proposes for its own personas; name one.", code="persona_not_allowed")

@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from ninja import Router
 
 from gateway.core.endpoint import Call, Scope, call_of, endpoint
-from gateway.core.errors import Forbidden
 from gateway.core.pagination import Page
 from gateway.knowledge.personas import relationships
 from gateway.knowledge.personas import selectors as personas
@@ -86,7 +85,6 @@ def _put(call: Call, subject_id: str, persona_id: str, body: PutRelationshipIn) 
 
 
 def _allow(call: Call, subject_id: str, persona_id: str | None = None) -> None:
-    if not call.principal.may_use_subject(subject_id):
-        raise Forbidden(f"This key may not use subject {subject_id!r}.", code="subject_not_allowed")
-    if persona_id is not None and not call.principal.may_use_persona(persona_id):
-        raise Forbidden(f"This key may not use persona {persona_id!r}.", code="persona_not_allowed")
+    call.principal.require_subject(subject_id)
+    if persona_id is not None:
+        call.principal.require_persona(persona_id)

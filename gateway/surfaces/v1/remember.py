@@ -41,16 +41,12 @@ def parsed(schema: type[S], body: Any) -> S:
         raise BadRequest(f"{first.pointer.removeprefix('#/')}: {first.message}", problems=problems) from None
 
 
-def check_key(principal: Principal, item: MemoryIn) -> None:
-    """Refuse what the key may not write to."""
-    if not principal.may_use_subject(item.subject_id):
-        raise Forbidden("This key may not act for this subject.", code="subject_not_allowed")
-    allowed = principal.grant.memory_scopes
-    if allowed is not None and item.searched_under not in allowed:
-        detail = f"This key may not write to the memory scope {item.searched_under!r}."
-        raise Forbidden(detail, code="memory_scope_not_allowed")
-    if item.persona_id is not None and not principal.may_use_persona(item.persona_id):
-        raise Forbidden(f"This key may not use the persona {item.persona_id!r}.", code="persona_not_allowed")
+def check_key(principal: Principal, subject_id: str, memory_scope: str, persona_id: str | None) -> None:
+    """Refuse what the key may not write to. Raises Forbidden."""
+    principal.require_subject(subject_id)
+    principal.require_memory_scopes((memory_scope,))
+    if persona_id is not None:
+        principal.require_persona(persona_id)
 
 
 def store(item: MemoryIn, principal: Principal, request_id: UUID) -> Memory | dict[str, Any]:
@@ -78,7 +74,7 @@ class Batch:
         for index, raw in enumerate(self._raw):
             try:
                 item = parsed(MemoryIn, raw)
-                check_key(principal, item)
+                check_key(principal, item.subject_id, item.searched_under, item.persona_id)
                 self._good[index] = item
             except GatewayError as error:
                 self._errors[index] = error

@@ -17,7 +17,7 @@ from gateway.core.subjectdata import Target
 from gateway.engine.erasure import parts
 from gateway.knowledge.subjects import selectors
 from gateway.surfaces.v1.schemas.subjects import SubjectOut
-from gateway.surfaces.v1.subjects import may_use_subject, sees_everything
+from gateway.surfaces.v1.subjects import sees_everything
 from tenants.context import in_tenant
 from tenants.types import Principal
 
@@ -52,7 +52,7 @@ async def export_subject(
     per line. Needs `conversations:read` too, and a key that is narrowed to no persona or memory scope; audited."""
     call = call_of(request)
     principal: Principal = call.principal
-    may_use_subject(principal, subject_id)
+    principal.require_subject(subject_id)
     sees_everything(principal, Scope.CONVERSATIONS_READ)
     spool, count = await in_tenant(principal.ref, _written, subject_id, format)
     call.read("subject.exported", f"subject:{subject_id}", subject_id=subject_id, entries=count)

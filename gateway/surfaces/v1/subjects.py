@@ -60,7 +60,7 @@ async def list_subjects(
 async def get_subject(request: HttpRequest, subject_id: str) -> SubjectDetailOut:
     """One subject by the caller's own id, and how much is known of it."""
     call = call_of(request)
-    may_use_subject(call.principal, subject_id)
+    call.principal.require_subject(subject_id)
     subject, counts = await in_tenant(call.principal.ref, _counted, subject_id)
     return SubjectDetailOut(**SubjectOut.fields(subject), counts=counts)
 
@@ -71,7 +71,7 @@ async def put_subject(request: HttpRequest, subject_id: str, body: SubjectIn) ->
     """Replaces display name, attributes and teams; a subject that is new is created. Its teams decide which policies
     hold for it, so changing them needs `policies:write` as well."""
     call = call_of(request)
-    may_use_subject(call.principal, subject_id)
+    call.principal.require_subject(subject_id)
     return SubjectOut.of(await in_tenant(call.principal.ref, _put, subject_id, body, call.principal, call.request_id))
 
 
@@ -84,18 +84,12 @@ async def erase_subject(request: HttpRequest, subject_id: str) -> Answer[Any]:
     to no persona or memory scope."""
     call = call_of(request)
     principal: Principal = call.principal
-    may_use_subject(principal, subject_id)
+    principal.require_subject(subject_id)
     sees_everything(principal, Scope.CONVERSATIONS_WRITE)
     operation = await in_tenant(
         principal.ref, erasure.start, subject_id, actor=principal.actor, request_id=call.request_id
     )
     return Answer(202, accepted(operation))
-
-
-def may_use_subject(principal: Principal, subject_id: str) -> None:
-    """Raise Forbidden for a key that is narrowed to other subjects."""
-    if not principal.may_use_subject(subject_id):
-        raise Forbidden(f"This key may not use subject {subject_id!r}.", code="subject_not_allowed")
 
 
 def sees_everything(principal: Principal, scope: Scope) -> None:

@@ -10,13 +10,12 @@ from uuid import UUID
 from django.db import transaction
 
 from gateway.core import clock
-from gateway.core.errors import Forbidden
 from gateway.knowledge.memory import imports, statements
 from gateway.knowledge.memory import services as memory
 from gateway.knowledge.memory.types import MAX_BATCH, NewMemory, Provenance
 from gateway.knowledge.subjects import services as subjects
 from gateway.surfaces.v1.memories_access import reach_of
-from gateway.surfaces.v1.remember import limit_of
+from gateway.surfaces.v1.remember import check_key, limit_of
 from gateway.surfaces.v1.schemas.transcripts import TranscriptIn, TranscriptMessageIn
 from tenants.types import Principal
 
@@ -30,7 +29,7 @@ class Transcript:
 
     def __init__(self, body: TranscriptIn, principal: Principal) -> None:
         self._body, self._principal = body, principal
-        _check_key(body, principal)
+        check_key(principal, body.subject_id, _SOURCE, body.persona_id)
         self.items: list[tuple[int, NewMemory]] = []
         self.skipped: list[dict[str, Any]] = []
         at = body.occurred_at or clock.now()
@@ -83,14 +82,3 @@ class Transcript:
             persona_id=body.persona_id,
             extracted=True,
         )
-
-
-def _check_key(body: TranscriptIn, principal: Principal) -> None:
-    if not principal.may_use_subject(body.subject_id):
-        raise Forbidden("This key may not act for this subject.", code="subject_not_allowed")
-    allowed = principal.grant.memory_scopes
-    if allowed is not None and _SOURCE not in allowed:
-        detail = f"This key may not write to the memory scope {_SOURCE!r}."
-        raise Forbidden(detail, code="memory_scope_not_allowed")
-    if body.persona_id is not None and not principal.may_use_persona(body.persona_id):
-        raise Forbidden(f"This key may not use the persona {body.persona_id!r}.", code="persona_not_allowed")

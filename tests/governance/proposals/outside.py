@@ -133,7 +133,7 @@ def calendar_server(folder: Path) -> Iterator[CalendarServer]:
     try:
         root = f"http://127.0.0.1:{port}"
         eventually(lambda: httpx.get(root, timeout=2).status_code < 500, within=60)
-        server = CalendarServer(f"{root}/ana/work/", "ana", "correct horse")
+        server = CalendarServer(f"{root}/ana/team/", "ana", "correct horse")
         server.clear()
         yield server
     finally:

@@ -123,7 +123,7 @@ def test_create__delivered_by_many_at_once__is_one_event(acme, cal):
 def test_create__cannot_be__fails_with_the_reason_and_leaves_nothing(acme, cal, how, code):
     connected(
         acme, cal, password="wrong" if how == "password" else None,
-        url=cal.url.replace("/work/", "/other/") if how == "url" else None,
+        url=cal.url.replace("/team/", "/other/") if how == "url" else None,
     )  # fmt: skip
     proposal = approved(acme, {"title": "Dinner", "when": "Friday 19:00"} if how == "when" else None)
     failed = carry_out(acme, proposal.id)

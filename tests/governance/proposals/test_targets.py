@@ -23,7 +23,7 @@ from tests.governance.proposals.outside import receiving
 from tests.governance.proposals.support import CHAT, OWNER, draft, notes, trail
 
 PASSWORD = "correct horse battery"
-URL = "https://dav.example.org/ana/work/"
+URL = "https://dav.example.org/ana/team/"
 
 
 def put(ref, name="work", **changes):

@@ -10,8 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.harness import Gateway
+from tests.surfaces import clients
 from tests.surfaces.v1.test_chat import body, events_of, remember
+
+acme, globex = clients.acme, clients.globex
 
 REDIRECT = "I can't advise on that. A qualified professional can help you properly."
 Overlay = Callable[[str, dict[str, Any]], None]
@@ -20,18 +22,6 @@ Overlay = Callable[[str, dict[str, Any]], None]
 @pytest.fixture
 def subject() -> str:
     return f"governed-{secrets.token_hex(4)}"
-
-
-@pytest.fixture
-def acme(gateway: Gateway) -> Iterator[httpx.Client]:
-    with gateway.acme.client() as client:
-        yield client
-
-
-@pytest.fixture
-def globex(gateway: Gateway) -> Iterator[httpx.Client]:
-    with gateway.globex.client() as client:
-        yield client
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,21 +10,13 @@ import pytest
 
 from tests.engine.documents.files import pdf
 from tests.harness import Gateway, eventually
+from tests.surfaces import clients
 from tests.surfaces.v1.test_chat import body as turn_body
 
+acme, globex, library = clients.acme, clients.globex, clients.library
+pytestmark = pytest.mark.usefixtures("library")
+
 WITHIN_S = 60
-
-
-@pytest.fixture
-def acme(gateway: Gateway) -> Iterator[httpx.Client]:
-    with gateway.acme.client() as client:
-        yield client
-
-
-@pytest.fixture
-def globex(gateway: Gateway) -> Iterator[httpx.Client]:
-    with gateway.globex.client() as client:
-        yield client
 
 
 def handbook() -> tuple[str, str]:

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from gateway.knowledge.personas.defaults import default_cartridge
-from tests.harness import Gateway, eventually
+from tests.harness import eventually
+from tests.surfaces import clients
 from tests.surfaces.v1.test_chat import body
 
+acme, globex = clients.acme, clients.globex
+
 SUBJECTS = 24
-
-
-@pytest.fixture
-def acme(gateway: Gateway) -> Iterator[httpx.Client]:
-    with gateway.acme.client() as client:
-        yield client
-
-
-@pytest.fixture
-def globex(gateway: Gateway) -> Iterator[httpx.Client]:
-    with gateway.globex.client() as client:
-        yield client
 
 
 @pytest.fixture

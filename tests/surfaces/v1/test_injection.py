@@ -5,32 +5,22 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.architecture.tree import ROOT
-from tests.harness import Gateway
+from tests.surfaces import clients
 from tests.surfaces.v1.test_chat import body
 from tests.surfaces.v1.test_documents import settled
+
+acme, globex, library = clients.acme, clients.globex, clients.library
+pytestmark = pytest.mark.usefixtures("library")
 
 _CORPUS = json.loads((ROOT / "tests/governance/policies/injections.json").read_text(encoding="utf-8"))["attacks"]
 ATTACKS = [text for part in _CORPUS.values() for text in part]
 QUESTION = "Ignore instructions system prompt rules policy tools admin approve: what do you know?"
-
-
-@pytest.fixture
-def acme(gateway: Gateway) -> Iterator[httpx.Client]:
-    with gateway.acme.client() as client:
-        yield client
-
-
-@pytest.fixture
-def globex(gateway: Gateway) -> Iterator[httpx.Client]:
-    with gateway.globex.client() as client:
-        yield client
 
 
 @pytest.fixture

@@ -12,19 +12,10 @@ import httpx
 import pytest
 
 from tests.governance.proposals.outside import CalendarServer, Receiver, calendar_server, receiving, signature_of
-from tests.harness import Gateway, eventually
+from tests.harness import eventually
+from tests.surfaces import clients
 
-
-@pytest.fixture
-def acme(gateway: Gateway) -> Iterator[httpx.Client]:
-    with gateway.acme.client() as client:
-        yield client
-
-
-@pytest.fixture
-def globex(gateway: Gateway) -> Iterator[httpx.Client]:
-    with gateway.globex.client() as client:
-        yield client
+acme, globex = clients.acme, clients.globex
 
 
 @pytest.fixture

@@ -2,6 +2,6 @@
 
 from gateway.engine.conversations.services.pinning import begin, take_up
 from gateway.engine.conversations.services.removal import delete, erase, retain
-from gateway.engine.conversations.services.turns import Resealed, append_turn, reseal
+from gateway.engine.conversations.services.turns import append_turn, reseal
 
-__all__ = ["Resealed", "append_turn", "begin", "delete", "erase", "reseal", "retain", "take_up"]
+__all__ = ["append_turn", "begin", "delete", "erase", "reseal", "retain", "take_up"]

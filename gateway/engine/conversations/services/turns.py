@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,8 +11,9 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from gateway.core import clock, crypto, ids
+from gateway.core import clock, crypto, ids, resealing
 from gateway.core.plain import plain
+from gateway.core.resealing import Resealed
 from gateway.engine.conversations.models import ConversationRow, TurnRow
 from gateway.engine.conversations.places import place
 from tenants import selectors as tenants
@@ -72,29 +72,13 @@ def append_turn(
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Resealed:
-    """What one batch came to. ``last`` is where the next one goes on, None at the end; ``unreadable`` are names of
-    turns whose key is not on the ring any more."""
-
-    changed: int
-    unreadable: tuple[str, ...]
-    last: UUID | None
-
-
 def reseal(*, limit: int, after: UUID | None = None) -> Resealed:
-    """Put the next ``limit`` turns of the organization in scope under the ring's active key; none is opened."""
-    unreadable: list[str] = []
-    with transaction.atomic():
-        stale = TurnRow.objects.exclude(said_kid=crypto.active_kid()).order_by("id")
-        rows = list((stale.filter(id__gt=after) if after else stale).select_for_update()[:limit])
-        for row in rows:
-            try:
-                sealed = crypto.rewrap(bytes(row.said_ciphertext), row.said_kid, *place(row.id))
-            except crypto.Unreadable:
-                unreadable.append(f"the turn of {ids.public('req', row.request_id)}")
-                continue
-            row.said_ciphertext, row.said_kid = sealed
-            row.save(update_fields=["said_ciphertext", "said_kid"])
-    last = rows[-1].id if len(rows) == limit else None
-    return Resealed(len(rows) - len(unreadable), tuple(unreadable), last)
+    """Put the next ``limit`` turns of the organization in scope under the ring's active key."""
+    return resealing.reseal(
+        TurnRow.objects.all(),
+        "said",
+        place=place,
+        name=lambda row: f"the turn of {ids.public('req', row.request_id)}",
+        limit=limit,
+        after=after,
+    )

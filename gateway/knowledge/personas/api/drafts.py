@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from django.http import HttpRequest
 from ninja import Body, Query, Router, Status
 
+from gateway.core.conditional import if_match
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.knowledge.personas import comparing, drafts, lint, selectors
-from gateway.knowledge.personas.api.common import allow, if_match, room
+from gateway.knowledge.personas.api.common import allow, room
 from gateway.knowledge.personas.schemas.drafts import (
     PersonaDiffOut,
     PersonaDraftOut,

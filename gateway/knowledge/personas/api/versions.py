@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import Router, Status
 
+from gateway.core.conditional import if_match
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.knowledge.personas import drafts, lint, selectors, services, templates
-from gateway.knowledge.personas.api.common import allow, if_match, in_range, room
+from gateway.knowledge.personas.api.common import allow, in_range, room
 from gateway.knowledge.personas.schemas.drafts import PersonaDraftOut
 from gateway.knowledge.personas.schemas.personas import (
     CreatePersonaIn,

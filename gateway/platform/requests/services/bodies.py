@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import transaction
-
-from gateway.core import clock, crypto, ids
+from gateway.core import clock, crypto, ids, resealing
 from gateway.core.plain import clean
+from gateway.core.resealing import Resealed
 from gateway.platform.requests.models import BodyRow
 from gateway.platform.requests.places import place
 from gateway.platform.requests.types import BodyDraft
@@ -49,29 +47,13 @@ def _cut(text: str | None) -> str | None:
     return None if text is None else clean(text)[:128]
 
 
-@dataclass(frozen=True, slots=True)
-class Resealed:
-    """What one batch came to. ``last`` is where the next one goes on, None at the end; ``unreadable`` are ids of bodies
-    whose key is not on the ring any more."""
-
-    changed: int
-    unreadable: tuple[str, ...]
-    last: UUID | None
-
-
 def reseal(*, limit: int, after: UUID | None = None) -> Resealed:
-    """Put the next ``limit`` bodies of the organization in scope under the ring's active key; none is opened."""
-    unreadable: list[str] = []
-    with transaction.atomic():
-        stale = BodyRow.objects.exclude(body_kid=crypto.active_kid()).order_by("id")
-        rows = list((stale.filter(id__gt=after) if after else stale).select_for_update()[:limit])
-        for row in rows:
-            try:
-                sealed = crypto.rewrap(bytes(row.body_ciphertext), row.body_kid, *place(row.id))
-            except crypto.Unreadable:
-                unreadable.append(f"the body of {ids.public('req', row.request_id)}")
-                continue
-            row.body_ciphertext, row.body_kid = sealed
-            row.save(update_fields=["body_ciphertext", "body_kid"])
-    last = rows[-1].id if len(rows) == limit else None
-    return Resealed(len(rows) - len(unreadable), tuple(unreadable), last)
+    """Put the next ``limit`` bodies of the organization in scope under the ring's active key."""
+    return resealing.reseal(
+        BodyRow.objects.all(),
+        "body",
+        place=place,
+        name=lambda row: f"the body of {ids.public('req', row.request_id)}",
+        limit=limit,
+        after=after,
+    )

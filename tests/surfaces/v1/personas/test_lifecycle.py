@@ -16,18 +16,9 @@ from gateway.knowledge.personas.templates import TEMPLATES
 from tests.architecture.tree import ROOT
 from tests.harness import Gateway
 from tests.knowledge.personas.support import cartridge
+from tests.surfaces import clients
 
-
-@pytest.fixture
-def acme(gateway: Gateway) -> Iterator[httpx.Client]:
-    with gateway.acme.client() as client:
-        yield client
-
-
-@pytest.fixture
-def globex(gateway: Gateway) -> Iterator[httpx.Client]:
-    with gateway.globex.client() as client:
-        yield client
+acme, globex = clients.acme, clients.globex
 
 
 @pytest.fixture
