@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from gateway.core import clock
+from gateway.core import clock, ids
 from gateway.core.errors import Forbidden, Unauthenticated, Unavailable
-from tenants import capabilities, tokens, usertokens
+from gateway.core.journal import Actor
+from tenants import capabilities, selectors, tokens, usertokens
+from tenants.context import in_public
 from tenants.directory import directory
 from tenants.people import roles
 from tenants.sso import rule
@@ -50,6 +52,27 @@ async def authenticate_account(token: str) -> Account:
         await authenticate(token)
         raise Forbidden("This is for signed-in people; a capability token cannot do it.", code="user_token_required")
     return (await _person(token))[0]
+
+
+async def standing(org_id: UUID, actor: Actor) -> Principal:
+    """Who a key or a person is now, for work that they set off earlier: with what they may do at this moment.
+
+    Raises KeyRefused for a key that has ended, Forbidden ``author_gone`` for anybody else who is no longer here, and as
+    ``authenticate`` for the organization.
+    """
+    await _ready()
+    organization = _open(await _usable(org_id))
+    if actor.kind == ApiKey.kind:
+        key = await in_public(selectors.key, organization.ref, ids.parse("key", actor.id))
+        _refuse_ended(key)
+        return Principal(organization, key)
+    if actor.kind == Seat.kind:
+        user_id = ids.parse("usr", actor.id)
+        person = directory.person(user_id)
+        membership = await directory.find(lambda: directory.membership(user_id, org_id))
+        if person is not None and membership is not None:
+            return Principal(organization, None, Seat(person, membership.role, roles.scopes_of(membership.role)))
+    raise Forbidden(f"{actor} is no longer here, and this was to be done for them.", code="author_gone")
 
 
 def recognise(text: str) -> ApiKey | None:

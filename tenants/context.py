@@ -80,6 +80,18 @@ def _switched(ref: OrgRef | None) -> Iterator[None]:
             _enter(before)
 
 
+@contextmanager
+def released() -> Iterator[None]:
+    """Give the connection back for a block that waits for something slower than the database, a model for instance, and
+    enter the organization in scope anew behind it. Inside a transaction the connection is kept."""
+    if not connection.in_atomic_block:
+        connection.close()
+    try:
+        yield
+    finally:
+        _enter(_current.get())
+
+
 def _enter(ref: OrgRef | None) -> None:
     connection.set_schema(ref.schema if ref is not None else "public")  # type: ignore[attr-defined]
     with connection.cursor() as cursor:

@@ -155,6 +155,12 @@ class Call:
         at_ms = round((time.monotonic() - self.began) * 1000, 1)
         self.decisions.append({"stage": stage, "verdict": verdict, "at_ms": at_ms, **facts})
 
+    def known(self, principal: Any) -> None:
+        """It is known who calls."""
+        self.principal = principal
+        grant = principal.grant
+        self.decided("auth", "ok", **{grant.kind: grant.public_id}, organization=principal.ref.public_id)
+
     def read(self, action: str, target: str, **facts: Any) -> None:
         """Note a read of memory or content; it reaches the audit through the usage stream when the call settles."""
         self.reads.append({"action": action, "target": target, **facts})

@@ -109,7 +109,7 @@ async def _admit(request: HttpRequest, call: Call, endpoint: Endpoint) -> None:
             return
         with tracing.span(call, "auth"):
             principal = await authenticate(credentials.token(request))
-        known(call, principal)
+        call.known(principal)
         reach.require(request, call, principal, endpoint)
         require(principal, endpoint)
         _refuse_unreadable(request)
@@ -124,13 +124,6 @@ async def _admit(request: HttpRequest, call: Call, endpoint: Endpoint) -> None:
         raise
     if principal.key is not None:
         last_used.mark(principal, request)
-
-
-def known(call: Call, principal: Principal) -> None:
-    """It is known who calls."""
-    call.principal = principal
-    grant = principal.grant
-    call.decided("auth", "ok", **{grant.kind: grant.public_id}, organization=principal.ref.public_id)
 
 
 def require(principal: Principal, endpoint: Endpoint) -> None:

@@ -15,6 +15,7 @@ from gateway.core import clock
 from gateway.core.valkey import sync_client
 from gateway.engine.closing import dropping
 from gateway.engine.closing import tasks as closing
+from gateway.engine.consistency import tasks as consistency
 from gateway.engine.conversations import tasks as conversations
 from gateway.engine.erasure import tasks as erasure
 from gateway.governance.proposals import tasks as proposals
@@ -179,6 +180,14 @@ def tidy_memories() -> None:
         memory.tidy.send(ref)
 
 
+def golden_prompts() -> None:
+    """Each night once: the personas that are asked whether they still sound like themselves."""
+    with public_scope():
+        ready = [organization.ref for organization in selectors.organizations(state="ready")]
+    for ref in ready:
+        consistency.nightly.send(ref)
+
+
 def forget_sessions() -> None:
     """Ended sessions that no token can belong to any more."""
     with public_scope():
@@ -239,6 +248,7 @@ JOBS = (
     Job("embedding", 1.0, embed),
     Job("embedding-left-behind", 6 * 3600.0, embed_everything),
     Job("memory-tidying", 3600.0, tidy_memories),
+    Job("golden-prompts", 3600.0, golden_prompts),
     Job("sessions", 60.0, forget_sessions),
     Job("accounts", 3600.0, tidy_accounts),
 )

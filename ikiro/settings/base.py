@@ -47,6 +47,7 @@ TENANT_APPS = [
     "gateway.knowledge.memory",
     "gateway.engine.conversations",
     "gateway.engine.documents",
+    "gateway.engine.consistency",
     "gateway.engine.experiments",
     "gateway.engine.erasure",
     "gateway.engine.closing",

@@ -61,6 +61,13 @@ def echo(options: Options, body: dict[str, Any]) -> list[Frame]:
     return said(json.dumps(messages, ensure_ascii=False))
 
 
+def lines(options: Options, body: dict[str, Any]) -> list[Frame]:
+    """Answers with the first of ``lines`` (a JSON object) whose key stands in the last message; ``-`` without one."""
+    asked = str((list(body.get("messages") or ()) or [{}])[-1].get("content"))
+    known: dict[str, str] = json.loads(options.get("lines", "{}"))
+    return said(next((text for key, text in known.items() if key in asked), "-"))
+
+
 def images(options: Options, body: dict[str, Any]) -> list[Frame]:
     """Answers with the image and document parts it was sent, as JSON."""
     contents = [message.get("content") for message in body.get("messages", ())]
@@ -187,6 +194,7 @@ SCENARIOS: dict[str, Callable[[Options, dict[str, Any]], list[Frame]]] = {
     "non-json": plain,
     "html": plain,
     "echo": echo,
+    "lines": lines,
     "images": images,
     "tools": tools,
     "json": structured,

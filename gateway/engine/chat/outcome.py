@@ -51,7 +51,7 @@ async def conclude(call: Call, prepared: Prepared, reader: Reader, *, prose: boo
     rejected: list[dict[str, Any]] = [_refused(one) for one in reader.extraction.rejected]
     proposed: list[Proposal] = []
     # An answer that was taken back proposes nothing, whatever its model had called by then.
-    writes = reader.extraction.writes if reader.redirect is None else ()
+    writes = reader.extraction.writes if reader.redirect is None and prepared.kept else ()
     rejected += [_not_here(one) for one in writes if not prepared.limits.allows_write(one.type)]
     writes = tuple(one for one in writes if prepared.limits.allows_write(one.type))
     if writes:
@@ -79,7 +79,7 @@ async def _keep(call: Call, prepared: Prepared, reader: Reader, *, answer: str, 
 
 
 def _keep_turn(call: Call, prepared: Prepared, reader: Reader, answer: str, model: str) -> None:
-    if not prepared.limits.history:
+    if not (prepared.limits.history and prepared.kept):
         return
     with transaction.atomic():
         conversations.append_turn(

@@ -48,7 +48,7 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
     point."""
     principal = call.principal
     request = prepare.admitted(principal, request)
-    offers_writes = bool(catalogue.value(principal.organization, "enable_proposals"))
+    offers_writes = request.rehearsal is None and bool(catalogue.value(principal.organization, "enable_proposals"))
     tools.check(request.tools, request.tool_choice, offers_writes=offers_writes)
     needs = _needs(request) if request.model == tiers.AUTO else frozenset()
     plan = await routing.plan(

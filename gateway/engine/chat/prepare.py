@@ -45,7 +45,8 @@ class Prepared:
     ``messages`` are the caller's, masked as the policy asks; ``findings`` are what its guardrails saw in them;
     ``stage`` is how well persona and subject know each other (None where that is nobody's business); ``situation`` is
     what stage and mode add to the prompt; ``redirect`` is what to answer instead of asking a model;
-    ``arm`` is the experiment that chose the version, and which of its arms.
+    ``arm`` is the experiment that chose the version, and which of its arms; ``kept`` says whether the turn may leave
+    anything behind but its trail.
     """
 
     persona: PersonaVersion
@@ -60,6 +61,7 @@ class Prepared:
     situation: str
     redirect: Redirect | None
     arm: dict[str, str] | None
+    kept: bool
 
 
 def admitted(principal: Principal, request: ChatRequest) -> ChatRequest:
@@ -80,6 +82,7 @@ def admitted(principal: Principal, request: ChatRequest) -> ChatRequest:
 async def ready(call: Call, request: ChatRequest, *, keep: bool = True) -> Prepared:
     """All that the turn needs: what its question means, asked of the embedder, and ``prepare``'s one hop."""
     principal = call.principal
+    keep = keep and request.rehearsal is None
     found = await embeddings.query(principal.organization, request.question)
     meaning = Meaning(found.model_id, found.vector) if found is not None else None
     return await in_tenant(principal.ref, prepare, request, principal, call.request_id, meaning=meaning, keep=keep)
@@ -97,7 +100,7 @@ def prepare(
     with transaction.atomic():
         subject = subjects.ensure(request.subject_id, actor=principal.actor, request_id=request_id)
         begun_with, arm = _version(request)
-        persona = personas.load(request.persona_id, begun_with)
+        persona = request.rehearsal or personas.load(request.persona_id, begun_with)
         conversation = _conversation(request, subject, persona)
         if conversation.persona_version != persona.version:
             persona = personas.load(request.persona_id, conversation.persona_version)
@@ -142,6 +145,7 @@ def prepare(
         situation(persona.cartridge, stage=stage, mode=request.mode),
         redirect,
         arm,
+        keep,
     )
 
 
@@ -171,7 +175,7 @@ def _recall(
 def _version(request: ChatRequest) -> tuple[int | None, dict[str, str] | None]:
     """(the version asked for, or that an experiment gives this subject; the experiment's facts). What a conversation
     began with is kept by the conversation."""
-    if request.persona_version is not None or request.conversation_id is not None:
+    if any(given is not None for given in (request.persona_version, request.conversation_id, request.rehearsal)):
         return request.persona_version, None
     found = experiments.version_for(request.persona_id, request.subject_id)
     if found is None:

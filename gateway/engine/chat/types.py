@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway.core import ids
-from gateway.knowledge.personas.types import Mode
+from gateway.knowledge.personas.types import Mode, PersonaVersion
 
 MAX_MESSAGES = 2_000
 
@@ -18,7 +18,8 @@ MAX_MESSAGES = 2_000
 class ChatRequest:
     """One turn. ``messages`` and ``tools`` are in OpenAI's shape; ``memory_scopes`` None means all that key and
     policy allow; ``mode`` is ``group`` where others read along; ``body_bytes`` is the size of what the caller sent, the
-    upper bound of its prompt tokens."""
+    upper bound of its prompt tokens. A ``rehearsal`` speaks with this version, published or not: it is paid for and
+    recorded like every turn, and leaves nothing else behind."""
 
     model: str
     persona_id: str
@@ -35,6 +36,7 @@ class ChatRequest:
     params: dict[str, Any] = field(default_factory=dict)
     mode: Mode = "direct"
     body_bytes: int = 0
+    rehearsal: PersonaVersion | None = None
 
     @property
     def question(self) -> str:

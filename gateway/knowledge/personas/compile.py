@@ -7,12 +7,14 @@ depends on the person (the stage) and on who reads along (the mode) follows it a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from gateway.knowledge.personas.types import STAGES, Cartridge, Continuation, Mode, Voice
+from gateway.knowledge.personas.types import STAGES, Behavior, Cartridge, Continuation, Mode, Voice
 
 _FORMALITY = {"low": "casual", "medium": "neutral", "high": "formal"}
 _EMOJI = {"none": "no emoji", "minimal": "an emoji now and then", "regular": "emoji where they fit"}
 _SLANG = {"none": "no slang", "light": "a little slang", "heavy": "plenty of slang"}
+_STYLED = ("tone", "formality", "emoji", "slang")
 _KNOWN = {
     "stranger": "You meet this person for the first time or nearly so.",
     "acquaintance": "You have met this person a few times.",
@@ -85,6 +87,18 @@ def compile_for(cartridge: Cartridge, *, stage: str | None = None, mode: Mode = 
     """The whole: the stable part, byte for byte as ``compile_persona`` gives it, and then the situation."""
     stable, rest = compile_persona(cartridge), situation(cartridge, stage=stage, mode=mode)
     return f"{stable}\n\n{rest}" if rest else stable
+
+
+def speaking(cartridge: Cartridge, *, stage: str | None = None, mode: Mode = "direct") -> Cartridge:
+    """The cartridge with the style and the rules that hold at a stage and in a mode, as ``situation`` tells them."""
+    described = _voice_at(cartridge, stage) if stage is not None and mode == "direct" else None
+    for voice in (described, dict(cartridge.modes).get(mode)):
+        if voice is not None:
+            style, behavior = cartridge.style, cartridge.behavior
+            said = {name: value for name in _STYLED if (value := getattr(voice, name)) is not None}
+            rules = Behavior((*behavior.do, *voice.do), (*behavior.dont, *voice.dont))
+            cartridge = replace(cartridge, style=replace(style, **said), behavior=rules)
+    return cartridge
 
 
 def _voice_at(cartridge: Cartridge, stage: str) -> Voice | None:

@@ -14,7 +14,7 @@ from django.db import transaction
 from gateway.core import clock
 from gateway.core.errors import BadRequest, FieldProblem
 from gateway.core.journal import Actor, Change, record
-from gateway.knowledge.personas import diff, lint, lint_rules, selectors, services
+from gateway.knowledge.personas import diff, gates, lint, lint_rules, selectors, services
 from gateway.knowledge.personas.errors import (
     DraftConflict,
     DraftNotFound,
@@ -23,7 +23,7 @@ from gateway.knowledge.personas.errors import (
     PersonaExists,
     TooManyDrafts,
 )
-from gateway.knowledge.personas.formats import canonical
+from gateway.knowledge.personas.formats import canonical, digest
 from gateway.knowledge.personas.models import PersonaDraftRow, PersonaRow
 from gateway.knowledge.personas.types import Draft, PersonaVersion
 
@@ -111,8 +111,8 @@ def publish(
     """Publish the draft as the next version, or as the first of a new persona, and delete the draft.
 
     Only on top of the version that the draft began from, unless ``expected_version`` names a later one that the caller
-    has seen. Raises DraftNotFound, DraftConflict, InvalidCartridge, PersonaArchived, PersonaLimitReached, and
-    VersionConflict with what the other published, also where somebody else published this very draft.
+    has seen. Raises DraftNotFound, DraftConflict, InvalidCartridge, PersonaArchived, PersonaLimitReached, what a gate
+    raises, and VersionConflict with what the other published, also where somebody else published this very draft.
     """
     with transaction.atomic():
         services.one_at_a_time()
@@ -125,6 +125,8 @@ def publish(
         if persona is not None:
             services.expect(persona, row.based_on if expected_version is None else expected_version)
         services.checked(row.cartridge, persona_id)
+        if persona is not None:
+            gates.require(persona_id, digest(row.cartridge))
         if persona is None:
             services.make_room(limit)
             persona = PersonaRow.objects.create(slug=persona_id, current_version=0)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from gateway.knowledge.personas import manners
 from gateway.knowledge.personas.lint_catalogue import RULES
 from gateway.knowledge.personas.safety import terms
 from gateway.knowledge.personas.types import Finding
@@ -19,8 +20,6 @@ def _these(text: str) -> frozenset[str]:
 TONES = ("friendly", "concise", "formal", "playful", "expert")
 MAX_TONE_WORDS = 4
 MAX_RULE_WORDS = 20
-_EMOJI = re.compile("[\u2600-\u27bf\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff]")
-_CASUAL = _these("hey yo gonna wanna gotta kinda sorta yeah yep nope lol dude bro awesome cool u ur thx pls")
 _NEGATIONS = (("do", "not"), ("don", "t"), ("dont",), ("never",), ("avoid",), ("always",), ("please",))
 # Rules that name a wish and nothing that could be seen in an answer.
 _VAGUE = _these(
@@ -102,8 +101,8 @@ def examples(raw: dict[str, Any]) -> Iterator[Finding]:
     strict = style["formality"] == "high" or style.get("slang") == "none"
     turns = raw.get("examples", ())
     for index, turn in enumerate(turns):
-        place, casual = f"/examples/{index}/assistant", sorted(_CASUAL & set(words(turn["assistant"])))
-        if style["emoji"] == "none" and _EMOJI.search(turn["assistant"]):
+        place, casual = f"/examples/{index}/assistant", manners.casual(turn["assistant"])
+        if style["emoji"] == "none" and manners.emoji(turn["assistant"]):
             yield RULES["examples-tone"].at(place, "has an emoji, which style/emoji forbids")
         if strict and casual:
             yield RULES["examples-tone"].at(place, f"says {casual[0]!r}, which the style forbids")

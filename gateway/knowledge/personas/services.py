@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from gateway.core import clock
 from gateway.core.errors import BadRequest
 from gateway.core.journal import SYSTEM, Actor, Change, Event, record
-from gateway.knowledge.personas import diff, lint, selectors
+from gateway.knowledge.personas import diff, gates, lint, selectors
 from gateway.knowledge.personas.defaults import DEFAULT_PERSONA_ID, default_cartridge
 from gateway.knowledge.personas.errors import (
     InvalidCartridge,
@@ -67,12 +67,14 @@ def publish(
 ) -> PersonaVersion:
     """Publish the next version. With ``expected_version``, only if that is still the current one.
 
-    Raises InvalidCartridge, PersonaNotFound, PersonaArchived, and VersionConflict with what changed in between.
+    Raises InvalidCartridge, PersonaNotFound, PersonaArchived, VersionConflict with what changed in between, and what a
+    gate raises.
     """
     checked(raw, persona_id)
     with transaction.atomic():
         row = locked(persona_id)
         expect(row, expected_version)
+        gates.require(persona_id, digest(raw))
         return publish_row(row, raw, "persona.published", actor=actor, request_id=request_id)
 
 
@@ -161,6 +163,13 @@ def locked(persona_id: str) -> PersonaRow:
     row = PersonaRow.objects.select_for_update().filter(slug=persona_id).first() if persona_id.isprintable() else None
     if row is None:
         raise PersonaNotFound(f"There is no persona {persona_id!r}.")
+    return row
+
+
+def locked_in_use(persona_id: str) -> PersonaRow:
+    """As ``locked``, for a persona that answers. Raises PersonaArchived too."""
+    row = locked(persona_id)
+    expect(row, None)
     return row
 
 

@@ -91,6 +91,14 @@ SCHEMAS: dict[tuple[str, int], Schema] = {
     ("provider.rotated", 1): _PROVIDER,
     ("provider.deleted", 1): _PROVIDER,
     ("ingestion.error", 1): _payload({"source": _TEXT, "code": _TEXT, "detail": _TEXT}, {"ref": _MAYBE_TEXT}),
+    ("persona.drifted", 1): _payload(
+        {
+            "run_id": _id("crun"),
+            "persona_version": _COUNT,
+            "drift_percent": {"type": "number"},
+            "tolerance_percent": _COUNT,
+        }
+    ),
     ("plan.changed", 1): _payload({"from": _TEXT, "to": _TEXT}),
     ("usage.threshold_reached", 1): _payload(
         {

@@ -66,7 +66,7 @@ class Known:
         if key is None or key.origins is not None or key.ip_ranges is not None:
             return None
         call = Call(ids.uuid7(), self._endpoint.surface or "v1")
-        spine.known(call, principal)
+        call.known(principal)
         spine.require(principal, self._endpoint)
         return await prepare(call, model, stream=stream)
 

@@ -22,6 +22,7 @@ from gateway.surfaces.v1.billing import router as billing_router
 from gateway.surfaces.v1.boundaries import router as boundaries_router
 from gateway.surfaces.v1.chat import router as chat_router
 from gateway.surfaces.v1.consents import router as consents_router
+from gateway.surfaces.v1.consistency import router as consistency_router
 from gateway.surfaces.v1.conversations import router as conversations_router
 from gateway.surfaces.v1.document import Api
 from gateway.surfaces.v1.documents import router as documents_router
@@ -94,6 +95,7 @@ for router in (
     conversations_router,
     personas_router,
     experiments_router,
+    consistency_router,
     policies_router,
     effective_policies_router,
     what_if_router,

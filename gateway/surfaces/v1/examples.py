@@ -73,6 +73,20 @@ EXAMPLES: dict[str, Any] = {
         "share_percent": 20,
     },
     "personas_stop_experiment": {"keep": "b"},
+    "personas_save_golden_prompts": {
+        "prompts": [
+            {
+                "name": "Late parcel",
+                "prompt": "Where is my parcel?!",
+                "reference": "It is on its way and arrives tomorrow. Shall I send you the tracking number?",
+                "contains": ["tracking number"],
+                "not_contains": ["refund"],
+            }
+        ],
+        "model": "ikiro/sandbox",
+        "tolerance_percent": 10,
+    },
+    "personas_start_consistency_run": {"target": "current", "model": "ikiro/sandbox"},
     "policies_try_overlay": {"locks": {"redact_mode": "strict", "denied_tools": ["shell*"]}, "days": 7},
     "policies_put_organization_overlay": {
         "locks": {"denied_models": ["experimental/*"]},

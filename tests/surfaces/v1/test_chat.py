@@ -223,10 +223,11 @@ def test_chat__same_question_again__is_answered_from_the_recall_cache_until_some
     remember(gateway.acme, subject, "The rowing club meets on Mondays.")
     with gateway.acme.client() as client:
         turn = body(subject, "When does the rowing club meet?")
-        hits = [client.post("/v1/chat", json=turn).json()["usage"]["cache_hit"] for _ in range(2)]
+        assert client.post("/v1/chat", json=turn).json()["usage"]["cache_hit"] is False
+        # The memory's own vector may come between two turns, and is something that changed.
+        eventually(lambda: client.post("/v1/chat", json=turn).json()["usage"]["cache_hit"], within=30)
         second = remember(gateway.acme, subject, "The rowing club moved to Tuesdays.")
         changed = client.post("/v1/chat", json=turn).json()
-    assert hits == [False, True]
     assert changed["usage"] == {**changed["usage"], "cache_hit": False, "memory_recalls": 2}
     assert second in [one["factId"] for one in changed["citations"]]
 
