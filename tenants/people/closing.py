@@ -18,6 +18,7 @@ from gateway.core.journal import Change, record
 from tenants.epoch import next_version
 from tenants.models import OrganizationRow, User
 from tenants.people import proof
+from tenants.people.closing_mail import tell_owners
 from tenants.people.roles import Role
 from tenants.types import Account, Principal
 
@@ -64,6 +65,7 @@ def request(principal: Principal, *, confirm: str, password: str | None, request
                     detail=detail,
                 )
             )
+            tell_owners.send(str(row.pk), row.closing_at.isoformat())
         return _shown(row)
 
 
@@ -87,6 +89,7 @@ def cancel(principal: Principal, *, request_id: UUID | None = None) -> Closing:
         record(
             Change("organization.closing_cancelled", principal.actor, principal.ref.public_id, request_id=request_id)
         )
+        tell_owners.send(str(row.pk), None)
         return _shown(row)
 
 

@@ -52,6 +52,8 @@ def _of_personas(name: str, client: httpx.Client) -> dict[str, str]:
         cartridge = client.get("/v1/personas/brand-default").json()["cartridge"]
         draft = client.put("/v1/personas/drafted/draft", json={"cartridge": {**cartridge, "id": "drafted"}})
         return {"persona_id": draft.json()["id"]}
+    if name in {"personas_save_golden_prompts", "personas_start_consistency_run"}:
+        return {"persona_id": "brand-default"}
     if name in {"personas_start_experiment", "personas_stop_experiment"}:
         persona = _of_two_versions(client, name.replace("_", "-"))
         if name == "personas_start_experiment":

@@ -26,6 +26,7 @@ from tenants.provisioning import removal
 from tenants.provisioning import service as provisioning
 from tests.factories.people import PASSWORD, People, Someone, person
 from tests.harness import Gateway, Org, eventually
+from tests.mails import mails_to
 
 
 class Closing:
@@ -88,6 +89,10 @@ def test_close__taken_back__keys_are_refused_in_between_on_every_worker(shared: 
         assert other.get("/v1/me").status_code == 200
         again = shared.ask(owner)
         assert again.json()["closes_at"] == asked.json()["closes_at"]
+        for one in (shared.owner, shared.second):
+            ((subject, text),) = eventually(lambda one=one: mails_to(gateway, one.email), within=30)
+            assert subject == "Closing on Ikiro is to be deleted"
+            assert "asked for Closing to be deleted" in text
         shown = owner.get("/v1/organization/deletion").json()
         assert shown["requested_by"] == shared.owner.public_id
         denied = shared.by(shared.admin).post("/v1/organization/cancel-deletion")
@@ -95,6 +100,9 @@ def test_close__taken_back__keys_are_refused_in_between_on_every_worker(shared: 
         cancelled = owner.post("/v1/organization/cancel-deletion")
         assert (cancelled.status_code, cancelled.json()["state"]) == (200, "open")
         eventually(lambda: key.get("/v1/me").status_code == 200, within=30)
+        found = eventually(lambda: len(told := mails_to(gateway, shared.second.email)) == 2 and told, within=30)
+        assert found[1][0] == "Closing on Ikiro is not deleted"
+        assert mails_to(gateway, shared.admin.email) == []
         assert owner.post("/v1/organization/cancel-deletion").json()["code"] == "organization_not_closing"
     assert shared.ref not in removal.due()
 

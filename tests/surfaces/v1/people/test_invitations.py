@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import email
 import re
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +14,7 @@ from gateway.core import clock
 from tenants.models import InvitationRow
 from tests.factories.people import People, person
 from tests.harness import Gateway, eventually
+from tests.mails import mails_to
 
 
 @pytest.fixture
@@ -130,14 +129,6 @@ def test_invitation__of_another_organization__is_404(people: People, boss: httpx
 def test_invitation__made__is_mailed_by_the_worker(gateway: Gateway, people: People, boss: httpx.Client) -> None:
     (made,) = invite(boss, person("member").email)
 
-    def mailed() -> str | None:
-        for file in Path(gateway.env["IKIRO_MAIL_DIR"]).glob("*"):
-            for text in file.read_bytes().split(b"\n" + b"-" * 79 + b"\n"):
-                message = email.message_from_bytes(text)
-                if message["To"] == made["email"]:
-                    return str(message.get_payload(decode=True), "utf-8")
-        return None
-
-    text = eventually(mailed, within=15)
+    _, text = eventually(lambda: mails_to(gateway, made["email"]), within=15)[0]
     assert re.search(r"https?://\S+/invite/\S+", text)[0] == made["url"]
     assert "Acme" in text
