@@ -68,11 +68,17 @@ async def standing(org_id: UUID, actor: Actor) -> Principal:
         return Principal(organization, key)
     if actor.kind == Seat.kind:
         user_id = ids.parse("usr", actor.id)
-        person = directory.person(user_id)
-        membership = await directory.find(lambda: directory.membership(user_id, org_id))
-        if person is not None and membership is not None:
-            return Principal(organization, None, Seat(person, membership.role, roles.scopes_of(membership.role)))
+        seat = await directory.find(lambda: _seat(user_id, org_id))
+        if seat is not None:
+            return Principal(organization, None, seat)
     raise Forbidden(f"{actor} is no longer here, and this was to be done for them.", code="author_gone")
+
+
+def _seat(user_id: UUID, org_id: UUID) -> Seat | None:
+    person, membership = directory.person(user_id), directory.membership(user_id, org_id)
+    if person is None or membership is None:
+        return None
+    return Seat(person, membership.role, roles.scopes_of(membership.role))
 
 
 def recognise(text: str) -> ApiKey | None:
