@@ -8,7 +8,7 @@ their ledger entries and decision records.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 
@@ -32,7 +32,7 @@ from tenants import selectors as tenants
 from tenants.context import current, released
 
 # A limit that is full for a moment is waited for, so often and no longer each time.
-_WAITS, _LONGEST_WAIT_S = 3, 15.0
+_WAITS, _LONGEST_WAIT_S, _EMBEDDER_PAUSE_S = 3, 15.0, 1.0
 
 
 @runner(services.RUN)
@@ -85,15 +85,17 @@ def _replied(row: RunRow, rehearsed: PersonaVersion, golden: GoldenPrompt, befor
     if row.judge_model and text:
         judgement = judging.ask(author, row.judge_model, voice, question=golden.prompt, answer=text)
     reference = golden.reference or before.get(golden.prompt)
-    scores = scoring.scores(
-        similarity=_similarity(text, reference), rubric=scoring.passed(checks), judge=judgement.score
-    )  # fmt: skip
+    similarity, problem = _similarity(text, reference)
+    scores = scoring.scores(similarity=similarity, rubric=scoring.passed(checks), judge=judgement.score)
+    if problem is not None:  # without what it was to be held against, the rest would say too much
+        scores = replace(scores, consistency=None)
     found = {
         **asked,
         "request_id": ids.public("req", answer.request_id),
         "model": answer.model,
         "answer": text,
         "compared_with": "reference" if golden.reference else "version_before" if reference else None,
+        "similarity_problem": problem,
         "scores": scores.rounded(),
         "checks": [asdict(one) for one in checks],
         "unchecked_rules": list(unchecked) if judgement.score is None else [],
@@ -126,19 +128,24 @@ def _asked(author: Actor, model: str, rehearsed: PersonaVersion, golden: GoldenP
     raise AssertionError("the last try answers or raises")
 
 
-def _similarity(text: str, reference: str | None) -> float | None:
-    """How near an answer is to its reference; None without one, or while nobody embeds."""
-    if not text or not reference:
-        return None
+def _similarity(text: str, reference: str | None) -> tuple[float | None, str | None]:
+    """(how near an answer is to its reference, why that could not be told). Neither without a reference, or where
+    nobody embeds at all."""
     organization = tenants.organization(current().id)
-    if organization is None:
-        return None
-    try:
-        with released():
-            mine, theirs = embeddings.texts_now(organization, [text, reference])
-    except GatewayError:
-        return None
-    return scoring.nearness(embeddings.similarity(mine, theirs))
+    if not text or not reference or organization is None or embeddings.active_model(organization) is None:
+        return None, None
+    for left in reversed(range(_WAITS)):
+        try:
+            with released():
+                mine, theirs = embeddings.texts_now(organization, [text, reference])
+        except GatewayError as error:
+            if not left:
+                return None, error.code
+            with released():
+                time.sleep(_EMBEDDER_PAUSE_S)
+        else:
+            return scoring.nearness(embeddings.similarity(mine, theirs)), None
+    raise AssertionError("the last try answers or says why not")
 
 
 def _author(row: RunRow) -> Actor:

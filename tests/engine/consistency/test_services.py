@@ -120,7 +120,7 @@ def test_gate__of_a_required_persona__lets_through_only_the_document_that_was_in
             requiring.require("sage", digest)
         assert refused.value.extra["run_id"] is None
         run = services.start("sage", None, actor=ME)
-        for consistency, passes in ((0.89, False), (0.9, True)):
+        for consistency, passes in ((None, False), (0.89, False), (0.9, True)):
             RunRow.objects.filter(pk=run.id).update(state=State.DONE, consistency=consistency)
             if passes:
                 requiring.require("sage", digest)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from gateway.knowledge.personas.defaults import default_cartridge
+from tests.embedding import Embedder
 from tests.harness import Gateway, eventually
 from tests.surfaces import clients
 from tests.surfaces.v1.test_chat import body
@@ -23,6 +24,11 @@ PROMPTS = [
     {"name": "Parcel", "prompt": "Where is my parcel?", "reference": PARCEL, "contains": ["tracking number"]},
     {"name": "Hello", "prompt": "Good evening", "max_chars": 200},
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def embeds(embedder: Embedder) -> None:
+    embedder.ready()
 
 
 @pytest.fixture
@@ -83,7 +89,7 @@ def test_run__in_the_personas_voice__is_within_and_every_answer_is_a_recorded_pa
     first, second = found["replies"]
     assert (first["answer"], first["compared_with"]) == (PARCEL, "reference")
     assert first["scores"]["rubric"] == 1.0
-    assert first["scores"]["similarity"] in (1.0, None)  # None while no embedder answers
+    assert (first["scores"]["similarity"], first["similarity_problem"]) == (1.0, None)
     assert second["compared_with"] is None
     assert {one["name"] for one in first["checks"]} == {"emoji", "formality", "slang", "length", "contains", "rules"}
     assert "Ask one clarifying question when the request is ambiguous" in first["unchecked_rules"]

@@ -124,7 +124,8 @@ class CheckOut(Schema):
 
 class ConsistencyReplyOut(Schema):
     """One prompt's answer. `unchecked_rules` are those that only a judge could tell; `judge_broken` those that the
-    judge found broken; `judge_problem` why there is no judgement."""
+    judge found broken; `judge_problem` why there is no judgement, `similarity_problem` why the answer could not be
+    compared, and then its consistency is not told either."""
 
     name: str
     prompt: str
@@ -132,6 +133,7 @@ class ConsistencyReplyOut(Schema):
     model: str | None = None
     answer: str | None
     compared_with: str | None = None
+    similarity_problem: str | None = None
     scores: ScoresOut | None = None
     checks: list[CheckOut] = []
     unchecked_rules: list[str] = []
