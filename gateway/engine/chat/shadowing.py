@@ -1,0 +1,100 @@
+"""What overlays in shadow would have decided otherwise about a live call: noted beside its decisions, never among them,
+so that nothing that is answered, sent or refused tells of it.
+
+Where none speaks of the call nothing is computed. Nothing is read beyond what the call itself reads, and no model is
+asked. What goes wrong here is logged and costs the note alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from gateway.core import ids
+from gateway.core.endpoint import Call
+from gateway.core.errors import GatewayError
+from gateway.engine import routing
+from gateway.engine.chat.messages import texts_in
+from gateway.engine.chat.types import ChatRequest
+from gateway.engine.evaluation import verdicts
+from gateway.engine.evaluation.verdicts import Routed
+from gateway.engine.routing import Plan
+from gateway.governance.policies.shadows import Shadow
+from gateway.governance.policies.types import EffectivePolicy, Overlay
+
+log = structlog.get_logger(__name__)
+# A decision record has room for so much of one decision; of longer ones it says how long they are.
+_MOST_BYTES = 1_024
+
+
+async def planned(call: Call, model: str, *, needs: frozenset[str] = frozenset()) -> tuple[Plan, str | None]:
+    """``routing.plan``, and the model that the call would go to instead (None: to the same, or to none). For a call
+    that ends here, and one to a bare model, this is all that overlays decide. Raises what ``routing.plan`` does."""
+    shadow = await routing.shadow(call.principal)
+    if shadow is None:
+        return await _plan(call, model, needs), None
+    would = await _would(call, model, needs, shadow)
+    try:
+        plan = await _plan(call, model, needs)
+    except GatewayError as error:
+        _note(call, shadow.overlays, _refused(error), would)
+        raise
+    _note(call, shadow.overlays, Routed(None, None, plan.first.name), would)
+    return plan, would.model if would.model != plan.first.name else None
+
+
+def turned(
+    call: Call, request: ChatRequest, policy: EffectivePolicy, shadow: Shadow | None, *, instead: str | None
+) -> None:
+    """Note what would be decided about a persona's turn; ``instead`` is ``planned``'s. Never raises."""
+    if shadow is None:
+        return
+    try:
+        before, after = verdicts.both(
+            policy,
+            shadow.policy,
+            models=(request.model, instead or request.model),
+            tools=[tool["function"]["name"] for tool in request.tools],
+            texts=[text for message in request.messages for text in texts_in(message)],
+        )
+        _note(call, shadow.overlays, before, after)
+    except Exception:  # the answer must not depend on what only watches it
+        log.exception("shadow.not_compared", request_id=ids.public("req", call.request_id))
+
+
+async def _plan(call: Call, model: str, needs: frozenset[str], policy: EffectivePolicy | None = None) -> Plan:
+    principal = call.principal
+    return await routing.plan(
+        principal.organization, model, principal=principal, request_id=call.request_id, needs=needs, policy=policy
+    )
+
+
+async def _would(call: Call, model: str, needs: frozenset[str], shadow: Shadow) -> Routed:
+    try:
+        plan = await _plan(call, model, needs, shadow.policy)
+    except GatewayError as error:
+        return _refused(error)
+    return Routed(None, None, plan.first.name)
+
+
+def _refused(error: GatewayError) -> Routed:
+    line = error.extra.get("policy")
+    return Routed(error.code, line["field"] if isinstance(line, Mapping) else None, None)
+
+
+def _note(call: Call, overlays: Sequence[Overlay], before: Routed, after: Routed) -> None:
+    changes = before.changes(after)
+    call.shadow = {
+        "overlays": [{"name": one.name, "version": one.version} for one in overlays],
+        "refused_before": before.refused,
+        "refused_after": after.refused,
+        "changes": {name: _shown(change) for name, change in changes.items()},
+    }
+
+
+def _shown(change: dict[str, Any]) -> dict[str, Any]:
+    size = len(msgspec.json.encode(change))
+    return change if size <= _MOST_BYTES else {"truncated": size}
