@@ -4,6 +4,7 @@ the model is called."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import transaction
 
@@ -17,7 +18,6 @@ from gateway.engine.conversations import services as conversations
 from gateway.engine.conversations.types import Conversation
 from gateway.engine.experiments import services as experiments
 from gateway.governance.policies import selectors as policies
-from gateway.governance.policies import shadows
 from gateway.governance.policies.guardrails import Finding
 from gateway.governance.policies.merge import merge
 from gateway.governance.policies.types import EffectivePolicy, RequestedPolicy
@@ -110,10 +110,10 @@ def prepare(call: Call, request: ChatRequest, instead: str | None, *, meaning: M
             conversation_id=conversation.public_id,
         )
         behavior, wish = persona.cartridge.behavior, _requested(request, principal)
-        policy = merge(overlays, persona_do=behavior.do, persona_dont=behavior.dont, request=wish)
+        bound_with: dict[str, Any] = {"persona_do": behavior.do, "persona_dont": behavior.dont, "request": wish}
+        policy = merge(overlays, **bound_with)
         if keep:
-            shadow = shadows.of(overlays, persona_do=behavior.do, persona_dont=behavior.dont, request=wish)
-            shadowing.turned(call, request, policy, shadow, instead=instead)
+            shadowing.turned(call, request, policy, overlays, bound_with, instead=instead)
         if request.model:
             policy.check_model(request.model)
         check_tools(request.tools, policy)

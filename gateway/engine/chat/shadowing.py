@@ -22,11 +22,12 @@ from gateway.engine.chat.types import ChatRequest
 from gateway.engine.evaluation import verdicts
 from gateway.engine.evaluation.verdicts import Routed
 from gateway.engine.routing import Plan
+from gateway.governance.policies import shadows
 from gateway.governance.policies.shadows import Shadow
 from gateway.governance.policies.types import EffectivePolicy, Overlay
 
 log = structlog.get_logger(__name__)
-# A decision record has room for so much of one decision; of longer ones it says how long they are.
+# A decision record has room for so much of one decision.
 _MOST_BYTES = 1_024
 
 
@@ -43,16 +44,24 @@ async def planned(call: Call, model: str, *, needs: frozenset[str] = frozenset()
         _note(call, shadow.overlays, _refused(error), would)
         raise
     _note(call, shadow.overlays, Routed(None, None, plan.first.name), would)
-    return plan, would.model if would.model != plan.first.name else None
+    return plan, would.model if would is not None and would.model != plan.first.name else None
 
 
 def turned(
-    call: Call, request: ChatRequest, policy: EffectivePolicy, shadow: Shadow | None, *, instead: str | None
+    call: Call,
+    request: ChatRequest,
+    policy: EffectivePolicy,
+    overlays: Sequence[Overlay],
+    bound_with: Mapping[str, Any],
+    *,
+    instead: str | None,
 ) -> None:
-    """Note what would be decided about a persona's turn; ``instead`` is ``planned``'s. Never raises."""
-    if shadow is None:
-        return
+    """Note what would be decided about a persona's turn. ``bound_with`` is what ``policy`` was merged of besides the
+    overlays; ``instead`` is ``planned``'s. Never raises."""
     try:
+        shadow = shadows.of(overlays, **bound_with)
+        if shadow is None:
+            return
         before, after = verdicts.both(
             policy,
             shadow.policy,
@@ -72,11 +81,15 @@ async def _plan(call: Call, model: str, needs: frozenset[str], policy: Effective
     )
 
 
-async def _would(call: Call, model: str, needs: frozenset[str], shadow: Shadow) -> Routed:
+async def _would(call: Call, model: str, needs: frozenset[str], shadow: Shadow) -> Routed | None:
+    """Where the call would go; None where that cannot be told."""
     try:
         plan = await _plan(call, model, needs, shadow.policy)
     except GatewayError as error:
         return _refused(error)
+    except Exception:  # as above
+        log.exception("shadow.not_planned", request_id=ids.public("req", call.request_id))
+        return None
     return Routed(None, None, plan.first.name)
 
 
@@ -85,16 +98,31 @@ def _refused(error: GatewayError) -> Routed:
     return Routed(error.code, line["field"] if isinstance(line, Mapping) else None, None)
 
 
-def _note(call: Call, overlays: Sequence[Overlay], before: Routed, after: Routed) -> None:
-    changes = before.changes(after)
+def _note(call: Call, overlays: Sequence[Overlay], before: Routed, after: Routed | None) -> None:
+    if after is None:
+        return
     call.shadow = {
         "overlays": [{"name": one.name, "version": one.version} for one in overlays],
         "refused_before": before.refused,
         "refused_after": after.refused,
-        "changes": {name: _shown(change) for name, change in changes.items()},
+        "changes": {name: _shown(**change) for name, change in before.changes(after).items()},
     }
 
 
-def _shown(change: dict[str, Any]) -> dict[str, Any]:
-    size = len(msgspec.json.encode(change))
-    return change if size <= _MOST_BYTES else {"truncated": size}
+def _shown(before: Any, after: Any) -> dict[str, Any]:
+    """Both, or of long lists what is not in both, or how long that is."""
+    whole = {"before": before, "after": after}
+    if (size := _size(whole)) <= _MOST_BYTES:
+        return whole
+    if isinstance(before, tuple) and isinstance(after, tuple):
+        told = {
+            "removed": [one for one in before if one not in after],
+            "added": [one for one in after if one not in before],
+        }
+        if _size(told) <= _MOST_BYTES:
+            return told
+    return {"truncated": size}
+
+
+def _size(value: Any) -> int:
+    return len(msgspec.json.encode(value))

@@ -143,6 +143,29 @@ def test_turn__refused_by_what_is_in_force__is_refused_the_same_and_would_be_let
     assert record(acme, without)["shadow"] is None
 
 
+def test_shadow__watched_live__predicts_every_decision_after_its_promotion(acme, subject, path):
+    texts = ("Hello", "The MERGER again", "Mail ada@example.com")
+    wishes: list[dict[str, Any]] = [{}, {"max_tokens": 5}, {"redact_mode": "off"}, {"tools": [TOOL]}]
+    turns = [body(subject, text, **more) for text in texts for more in wishes]
+    made = shadow(acme, path, LOCKS)
+    watched = [record(acme, acme.post("/v1/chat", json=turn).raise_for_status()) for turn in turns]
+    acme.post(
+        PROMOTE, json={"level": "user", "target": subject, "expected_version": made["version"]}
+    ).raise_for_status()
+    for turn, before in zip(turns, watched, strict=True):
+        told = before["shadow"]
+        answer = acme.post("/v1/chat", json=turn)
+        assert (answer.status_code == 403) is told["refused_after"], (turn, told)
+        if answer.status_code == 403:
+            assert answer.json()["code"] == told["changes"]["code"]["after"]
+            continue
+        were, are = (
+            {one["field"]: one["value"] for one in policy_line(found)} for found in (before, record(acme, answer))
+        )
+        for name in ("redact_mode", "max_output_tokens"):
+            assert are.get(name) == told["changes"].get(name, {"after": were.get(name)})["after"], (name, turn, told)
+
+
 def test_shadow__life_from_put_to_promote__binds_from_the_very_next_call(acme, globex, subject, path):
     assert acme.put(path, json={"locks": {"dont": ["Swear"]}}).json()["version"] == 1
     first = shadow(acme, path, {"denied_tools": ["x"]}, expected_version=0)
