@@ -128,9 +128,10 @@ class Call:
     itself; ``admission`` is what ``platform.admission`` returned; ``failure`` is the error that was answered;
     ``parent_id`` is the request that this one replays; ``begun`` is what another lane began of it
     (``engine.chat.prepared.Begun``); ``body_days`` is for how long its policy lets its bodies be kept, None: as long as
-    the organization's are; ``body_mode`` how they are masked at least;
-    ``trace`` is the request's own span while it is traced; ``decisions`` collects the decision record in order, one
-    JSON-able dict per stage, without any content of the caller.
+    the organization's are; ``body_mode`` how they are masked at least; ``shadow`` is what overlays in shadow would have
+    decided otherwise (``engine.chat.shadowing``), for the record alone; ``trace`` is the request's own span while it is
+    traced; ``decisions`` collects the decision record in order, one JSON-able dict per stage, without any content of
+    the caller.
     """
 
     request_id: UUID
@@ -147,6 +148,7 @@ class Call:
     begun: Any = None
     body_days: int | None = None
     body_mode: str | None = None
+    shadow: dict[str, Any] | None = None
     began: float = field(default_factory=time.monotonic)
 
     def decided(self, stage: str, verdict: str, **facts: Any) -> None:

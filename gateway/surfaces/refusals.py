@@ -60,7 +60,8 @@ async def keep(call: Call, error: GatewayError, *, of: Principal | None = None) 
     principal: Principal | None = of or call.principal
     if principal is None or error.http_status >= 500 or not _has_room(principal.ref.id):
         return
-    record = entries.bounded({"decisions": call.decisions, "surface": call.surface})
+    shadow = {"shadow": call.shadow} if call.shadow is not None else {}
+    record = entries.bounded({"decisions": call.decisions, "surface": call.surface, **shadow})
     data = {
         "request_id": str(call.request_id),
         "status": error.http_status,

@@ -38,12 +38,21 @@ def ids_for(name: str, client: httpx.Client, persons: Persons, turn: dict[str, A
         return {"rule_id": client.post("/v1/proposal-rules", json=rule).json()["id"]}
     if name in {"proposals_settle_type", "proposals_put_target"}:
         return {"kind": "webhook.call", "name": "contract"}
-    if name == "policies_put_overlay":
-        return {"level": "user", "target": "usr_123"}
-    if name == "policies_put_team":
-        return {"team_id": client.post("/v1/teams", json={"id": "renamed", "name": "Before"}).json()["id"]}
+    if name.startswith("policies_"):
+        return _of_policies(name, client)
     if name == "requests_replay":
         return {"request_id": _kept(client, persons, turn)}
+    return {}
+
+
+def _of_policies(name: str, client: httpx.Client) -> dict[str, str]:
+    if name == "policies_put_overlay":
+        return {"level": "user", "target": "usr_123"}
+    if name == "policies_promote_overlay":
+        shadow = {"mode": "shadow", "locks": {"dont": ["Mention prices"]}, "expected_version": 0}
+        client.put("/v1/policies/overlays/user/usr_promoted", json=shadow).raise_for_status()
+    if name == "policies_put_team":
+        return {"team_id": client.post("/v1/teams", json={"id": "renamed", "name": "Before"}).json()["id"]}
     return {}
 
 

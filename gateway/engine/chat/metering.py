@@ -275,6 +275,7 @@ class Meter:
                 "surface": self.call.surface,
                 "attempts": max(1, len(made)),
                 "persona_version": self.persona_version,
+                **({"shadow": self.call.shadow} if self.call.shadow is not None else {}),
                 **self.facts,
             },
         )

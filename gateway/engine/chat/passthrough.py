@@ -15,8 +15,7 @@ from gateway.core import ids
 from gateway.core.egress import UpstreamBroken
 from gateway.core.endpoint import Call
 from gateway.core.errors import Forbidden
-from gateway.engine import routing
-from gateway.engine.chat import ceilings, response_cache, unpriced
+from gateway.engine.chat import ceilings, response_cache, shadowing, unpriced
 from gateway.engine.chat.metering import Meter
 from gateway.engine.chat.response_cache import Slot
 from gateway.engine.chat.settlements import facts_of
@@ -127,15 +126,12 @@ async def forward(
     """Admit, ask one target after the other and wait for the first bytes. ``cache_control`` is the caller's header,
     None without one; where a surface does not say, nothing is cached. Raises GatewayError before anything was promised
     to the caller."""
-    principal = call.principal
     if (begun := call.begun) is not None:  # admitted already, and tried once
         call.begun = None
         return await _ask(begun.meter, body, stream=stream, shape=shape, failed=begun.failed)
-    check_key(principal)
+    check_key(call.principal)
     needs = tiers.needs_of(body) if model == tiers.AUTO else frozenset()
-    plan = await routing.plan(
-        principal.organization, model, principal=principal, request_id=call.request_id, needs=needs
-    )
+    plan, _ = await shadowing.planned(call, model, needs=needs)
     plan = unpriced.guarded(call, plan, subject_id=None)
     first = plan.first
     facts = facts_of(call, provider=first.provider.name, model=first.name, alias=first.alias, stream=stream)

@@ -15,8 +15,7 @@ from typing import Any
 
 from gateway.core import ids
 from gateway.core.endpoint import Call
-from gateway.engine import routing
-from gateway.engine.chat import compose, enforcement, messages, observed, prepare, redirects, tools, unpriced
+from gateway.engine.chat import compose, enforcement, messages, observed, prepare, redirects, shadowing, tools, unpriced
 from gateway.engine.chat.metering import Meter
 from gateway.engine.chat.outcome import conclude
 from gateway.engine.chat.reader import Reader
@@ -35,12 +34,13 @@ _COMPOSED_BYTES = 16_384
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """What stays the same through one turn."""
+    """What stays the same through one turn; ``instead`` is ``shadowing.planned``'s."""
 
     call: Call
     request: ChatRequest
     meter: Meter
     offer: tools.Offer
+    instead: str | None
 
 
 async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None]:
@@ -51,9 +51,7 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
     offers_writes = request.rehearsal is None and bool(catalogue.value(principal.organization, "enable_proposals"))
     tools.check(request.tools, request.tool_choice, offers_writes=offers_writes)
     needs = _needs(request) if request.model == tiers.AUTO else frozenset()
-    plan = await routing.plan(
-        principal.organization, request.model, principal=principal, request_id=call.request_id, needs=needs
-    )
+    plan, instead = await shadowing.planned(call, request.model, needs=needs)
     plan = unpriced.guarded(call, plan, subject_id=request.subject_id)
     route = plan.first
     # From here on the model has its full name, so that a policy cannot be gone around by an alias.
@@ -71,7 +69,7 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
     await meter.open(max_tokens=request.max_tokens, subject_id=request.subject_id, spare_bytes=_COMPOSED_BYTES)
     try:
         offer = tools.offer(request.tools, request.tool_choice, offers_writes=offers_writes)
-        turn = _Turn(call, request, meter, offer)
+        turn = _Turn(call, request, meter, offer, instead)
         async with aclosing(_events(turn)) as events:
             async for event in events:
                 yield event
@@ -95,7 +93,7 @@ async def whole(call: Call, request: ChatRequest) -> Answer:
 async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
     call, request, meter = turn.call, turn.request, turn.meter
     with tracing.span(call, "recall") as step:
-        prepared = await prepare.ready(call, request)
+        prepared = await prepare.ready(call, request, instead=turn.instead)
         step.set(ikiro__memories=len(prepared.recall.memories), ikiro__cache_hit=prepared.recall.cache_hit)
     _record(call, prepared, meter)
     observed.recalled(call, prepared.recall)

@@ -4,12 +4,13 @@ the model is called."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from uuid import UUID
+from typing import Any
 
 from django.db import transaction
 
 from gateway.core.endpoint import Call
 from gateway.core.errors import BadRequest, FieldProblem
+from gateway.engine.chat import shadowing
 from gateway.engine.chat.guarding import check_tools, guarded
 from gateway.engine.chat.messages import Message, masked
 from gateway.engine.chat.types import ChatRequest
@@ -18,6 +19,7 @@ from gateway.engine.conversations.types import Conversation
 from gateway.engine.experiments import services as experiments
 from gateway.governance.policies import selectors as policies
 from gateway.governance.policies.guardrails import Finding
+from gateway.governance.policies.merge import merge
 from gateway.governance.policies.types import EffectivePolicy, RequestedPolicy
 from gateway.knowledge.memory import selectors as memory
 from gateway.knowledge.memory.types import Meaning, Recall, RecallQuery
@@ -79,39 +81,42 @@ def admitted(principal: Principal, request: ChatRequest) -> ChatRequest:
     return request
 
 
-async def ready(call: Call, request: ChatRequest, *, keep: bool = True) -> Prepared:
-    """All that the turn needs: what its question means, asked of the embedder, and ``prepare``'s one hop."""
+async def ready(call: Call, request: ChatRequest, *, instead: str | None = None, keep: bool = True) -> Prepared:
+    """All that the turn needs: what its question means, asked of the embedder, and ``prepare``'s one hop. ``instead``
+    is the model that ``shadowing.planned`` found."""
     principal = call.principal
     keep = keep and request.rehearsal is None
     found = await embeddings.query(principal.organization, request.question)
     meaning = Meaning(found.model_id, found.vector) if found is not None else None
-    return await in_tenant(principal.ref, prepare, request, principal, call.request_id, meaning=meaning, keep=keep)
+    return await in_tenant(principal.ref, prepare, call, request, instead, meaning=meaning, keep=keep)
 
 
-def prepare(
-    request: ChatRequest, principal: Principal, request_id: UUID, *, meaning: Meaning | None, keep: bool
-) -> Prepared:
+def prepare(call: Call, request: ChatRequest, instead: str | None, *, meaning: Meaning | None, keep: bool) -> Prepared:
     """Persona (at its pinned version), policy, subject, conversation and recall. Runs inside the organization's scope.
-    With ``keep`` false everything is read and decided alike, and nothing is left behind.
+    With ``keep`` false everything is read and decided alike, and nothing is left behind. What overlays in shadow would
+    decide is noted on a call that is kept, also of a turn that is refused.
 
     Raises NotFound for an unknown persona or conversation, Conflict for a pinned one, Forbidden where policy refuses;
     then nothing is left behind, not even a subject seen for the first time.
     """
+    principal: Principal = call.principal
     with transaction.atomic():
-        subject = subjects.ensure(request.subject_id, actor=principal.actor, request_id=request_id)
+        subject = subjects.ensure(request.subject_id, actor=principal.actor, request_id=call.request_id)
         begun_with, arm = _version(request)
         persona = request.rehearsal or personas.load(request.persona_id, begun_with)
         conversation = _conversation(request, subject, persona)
         if conversation.persona_version != persona.version:
             persona = personas.load(request.persona_id, conversation.persona_version)
-        policy = policies.effective(
-            persona_do=persona.cartridge.behavior.do,
-            persona_dont=persona.cartridge.behavior.dont,
-            request=_requested(request, principal),
+        overlays = policies.overlays(
             teams=(*principal.grant.team_ids, *subject.team_ids),
             subject_id=subject.id,
             conversation_id=conversation.public_id,
         )
+        behavior, wish = persona.cartridge.behavior, _requested(request, principal)
+        bound_with: dict[str, Any] = {"persona_do": behavior.do, "persona_dont": behavior.dont, "request": wish}
+        policy = merge(overlays, **bound_with)
+        if keep:
+            shadowing.turned(call, request, policy, overlays, bound_with, instead=instead)
         if request.model:
             policy.check_model(request.model)
         check_tools(request.tools, policy)

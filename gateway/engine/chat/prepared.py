@@ -69,10 +69,10 @@ class Flight(msgspec.Struct):
 
 async def prepare(call: Call, model: str, *, stream: bool) -> Prepared | None:
     """What ``call``'s caller may have of ``model``, streamed or not; None where that is not plain. ``call`` is an
-    example: its caller is known and its decision record says so. Raises GatewayError where the caller may have nothing
-    of it."""
+    example: its caller is known and its decision record says so. What an overlay in shadow says of its models has to be
+    noted call by call, so that is not plain. Raises GatewayError where the caller may have nothing of it."""
     principal: Principal = call.principal
-    if not _plain(principal) or model == tiers.AUTO:
+    if not _plain(principal) or model == tiers.AUTO or await routing.shadow(principal) is not None:
         return None
     organization = principal.organization
     killed = directory.killed

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from gateway.engine.evaluation.inputs import Asked
 from gateway.governance.policies import guardrails
+from gateway.governance.policies.guards import Action, Direction
 from gateway.governance.policies.types import EffectivePolicy, TraceLine
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """``code`` and ``line`` say why it is refused; both None when it is let through. The rest is what holds for it."""
+class Routed:
+    """Where a request goes: ``code`` and ``line`` say why it is refused, both None when it is let through, to
+    ``model``. All that policy decides of a call to a bare model."""
 
     code: str | None
     line: str | None
-    redact_mode: str
-    memory_scopes: tuple[str, ...] | None
-    max_output_tokens: int | None
-    approval: str
-    auto_types: tuple[str, ...]
-    do: tuple[str, ...]
-    dont: tuple[str, ...]
-    disclaimers: tuple[str, ...]
-    guardrails: tuple[str, ...]
+    model: str | None
 
     @property
     def refused(self) -> bool:
         return self.code is not None
 
-    def changes(self, other: Verdict) -> dict[str, dict[str, Any]]:
+    def changes(self, other: Routed) -> dict[str, dict[str, Any]]:
         """Every decision in which the other one differs: ``{field: {"before", "after"}}``."""
         mine, theirs = asdict(self), asdict(other)
         return {
@@ -40,25 +34,70 @@ class Verdict:
         }
 
 
-def of(policy: EffectivePolicy, asked: Asked, model: str) -> Verdict:
-    """The verdict; ``model`` is the full name that the request was sent to."""
-    problems = (policy.model_problem(model), *(policy.tool_problem(tool) for tool in asked.tools))
-    line = next((one for one in problems if one is not None), None)
-    found = guardrails.inspect_input(policy, asked.texts)
-    code, named = _refusal(line, found)
+@dataclass(frozen=True, slots=True)
+class Verdict(Routed):
+    """The same for a persona's turn, with what holds for it. ``guardrails`` are those that acted on what was sent,
+    ``answer_guardrails`` those that stand over the answer, each with its action."""
+
+    redact_mode: str
+    memory_scopes: tuple[str, ...] | None
+    max_output_tokens: int | None
+    approval: str
+    auto_types: tuple[str, ...]
+    min_confidence: float
+    write_targets: tuple[tuple[str, ...], ...]
+    do: tuple[str, ...]
+    dont: tuple[str, ...]
+    disclaimers: tuple[str, ...]
+    conversation_days: int | None
+    body_days: int | None
+    guardrails: tuple[str, ...]
+    answer_guardrails: tuple[str, ...]
+
+
+def both(
+    before: EffectivePolicy,
+    after: EffectivePolicy,
+    *,
+    models: tuple[str, str],
+    tools: Sequence[str],
+    texts: Sequence[str],
+) -> tuple[Verdict, Verdict]:
+    """The verdicts of two policies on one request; ``models`` are the full names that it goes to under each. The texts
+    are read once where both have the same guardrails."""
+    found = guardrails.inspect_input(before, texts)
+    same = before.guards(Direction.INPUT) == after.guards(Direction.INPUT)
+    also = found if same else guardrails.inspect_input(after, texts)
+    return _of(before, models[0], tools, found), _of(after, models[1], tools, also)
+
+
+def _of(policy: EffectivePolicy, model: str, tools: Sequence[str], found: guardrails.Verdict) -> Verdict:
+    problems = (policy.model_problem(model), *(policy.tool_problem(tool) for tool in tools))
+    code, line = _refusal(next((one for one in problems if one is not None), None), found)
     return Verdict(
         code=code,
-        line=named,
-        redact_mode=policy.redact_mode,
+        line=line,
+        model=model if code is None else None,
+        redact_mode=policy.redact_mode.value,
         memory_scopes=policy.memory_scopes,
         max_output_tokens=policy.max_output_tokens,
-        approval=policy.approval,
+        approval=policy.approval.value,
         auto_types=policy.auto_types,
+        min_confidence=policy.min_confidence,
+        write_targets=tuple(rule.globs for rule in policy.write_targets),
         do=policy.do,
         dont=policy.dont,
         disclaimers=policy.disclaimers,
+        conversation_days=policy.retention.conversation_days,
+        body_days=policy.retention.body_days,
         guardrails=tuple(sorted({one.guardrail for one in found.findings if one.acted})),
+        answer_guardrails=_over_answers(policy),
     )
+
+
+def _over_answers(policy: EffectivePolicy) -> tuple[str, ...]:
+    rules = (rule for rule in policy.guards(Direction.OUTPUT) if not rule.shadow and rule.action is not Action.OFF)
+    return tuple(sorted({f"{rule.name}: {rule.action.value}" for rule in rules}))
 
 
 def _refusal(line: TraceLine | None, found: guardrails.Verdict) -> tuple[str | None, str | None]:

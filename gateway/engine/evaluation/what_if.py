@@ -8,20 +8,19 @@ body was not kept, or that cannot be read, is counted and not guessed at.
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID
+from dataclasses import replace
+from datetime import timedelta
 
 from django.db import transaction
 
 from gateway.core import clock, ids
 from gateway.core.errors import NotFound
 from gateway.engine.evaluation import inputs, verdicts
+from gateway.engine.evaluation.report import Changed, Report
 from gateway.governance.policies import selectors as policies
+from gateway.governance.policies import shadows
 from gateway.governance.policies.merge import merge
-from gateway.governance.policies.types import Level, Overlay, RequestedPolicy
+from gateway.governance.policies.types import Level, Mode, Overlay, RequestedPolicy
 from gateway.governance.policies.validation import check
 from gateway.knowledge.personas import selectors as personas
 from gateway.knowledge.subjects import selectors as subjects
@@ -34,42 +33,6 @@ from tenants.types import ApiKey, Principal
 MOST_INPUTS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """One request that would have been decided otherwise."""
-
-    request_id: str
-    occurred_at: datetime
-    persona_id: str | None
-    subject_id: str | None
-    refused_before: bool
-    refused_after: bool
-    changes: dict[str, dict[str, Any]]
-
-
-@dataclass(slots=True)
-class Report:
-    """``requests`` is the denominator: every call of the window that the caller may see; ``evaluated`` of them could be
-    decided again, ``unreadable`` counts the others by reason. ``truncated`` says that there were more inputs than are
-    looked at in one go."""
-
-    since: datetime
-    requests: int = 0
-    evaluated: int = 0
-    unreadable: Counter[str] = field(default_factory=Counter)
-    newly_refused: int = 0
-    newly_allowed: int = 0
-    by_decision: Counter[str] = field(default_factory=Counter)
-    changed: list[Changed] = field(default_factory=list)
-    changed_count: int = 0
-    truncated: bool = False
-
-    @property
-    def coverage(self) -> float | None:
-        """The share of the window's requests that could be decided again; None where there were none."""
-        return round(self.evaluated / self.requests, 4) if self.requests else None
-
-
 def run(draft: Overlay, *, days: int, show: int, principal: Principal) -> Report:
     """Decide the requests of the last ``days`` again, the newest ``MOST_INPUTS`` at most; up to ``show`` of those that
     would change are listed, newest first. Runs in the organization's scope. Raises InvalidOverlay."""
@@ -77,7 +40,7 @@ def run(draft: Overlay, *, days: int, show: int, principal: Principal) -> Report
         check(draft.level, draft.target, draft.precedence, draft.locks, draft.defaults)
     since = clock.now() - timedelta(days=days)
     found, total = requests.kept_inputs(since=since, limit=MOST_INPUTS + 1, principal=principal)
-    report = Report(since, requests=total, truncated=len(found) > MOST_INPUTS)
+    report = Report(since, show, requests=total, truncated=len(found) > MOST_INPUTS)
     report.unreadable["not_kept"] = total - len(found) if not report.truncated else 0
     known = _Known()
     for kept in found[:MOST_INPUTS]:
@@ -85,27 +48,18 @@ def run(draft: Overlay, *, days: int, show: int, principal: Principal) -> Report
         if isinstance(both, str):
             report.unreadable[both] += 1
             continue
-        report.evaluated += 1
         before, after = both
-        changes = before.changes(after)
-        if not changes:
-            continue
-        report.changed_count += 1
-        report.by_decision.update(changes.keys())
-        report.newly_refused += after.refused and not before.refused
-        report.newly_allowed += before.refused and not after.refused
-        if len(report.changed) < show:
-            report.changed.append(
-                Changed(
-                    ids.public("req", kept.request_id),
-                    kept.occurred_at,
-                    kept.persona_id,
-                    kept.subject_id,
-                    before.refused,
-                    after.refused,
-                    changes,
-                )
+        report.add(
+            Changed(
+                ids.public("req", kept.request_id),
+                kept.occurred_at,
+                kept.persona_id,
+                kept.subject_id,
+                before.refused,
+                after.refused,
+                before.changes(after),
             )
+        )
     return report
 
 
@@ -146,7 +100,8 @@ def _decided(kept: KeptInput, draft: Overlay, known: _Known) -> tuple[verdicts.V
         behavior = personas.load(kept.persona_id, kept.persona_version).cartridge.behavior if kept.persona_id else None
     except NotFound:
         return "persona_gone"
-    in_force = policies.overlays(teams=teams, subject_id=kept.subject_id, conversation_id=asked.conversation_id)
+    found = policies.overlays(teams=teams, subject_id=kept.subject_id, conversation_id=asked.conversation_id)
+    in_force = [overlay for overlay in found if overlay.mode is Mode.ENFORCE]
     wish = RequestedPolicy(
         redact_mode=asked.redact_mode,
         memory_scopes=asked.memory_scopes,
@@ -154,27 +109,19 @@ def _decided(kept: KeptInput, draft: Overlay, known: _Known) -> tuple[verdicts.V
         max_output_tokens=asked.max_tokens,
     )
     do, dont = (behavior.do, behavior.dont) if behavior is not None else ((), ())
+    before = merge(in_force, persona_do=do, persona_dont=dont, request=wish)
+    # Tried as an overlay in shadow is: in the place of what it replaces, where it speaks of this request.
+    tried = [*in_force, replace(draft, mode=Mode.SHADOW)] if _binds(draft, teams, kept, asked) else in_force
+    shadow = shadows.of(tried, persona_do=do, persona_dont=dont, request=wish)
     model = kept.model or asked.model
-    before, after = (
-        verdicts.of(merge(overlays, persona_do=do, persona_dont=dont, request=wish), asked, model)
-        for overlays in (in_force, _with(in_force, draft, teams, kept.subject_id, asked.conversation_id))
-    )
-    return before, after
+    after = shadow.policy if shadow is not None else before
+    return verdicts.both(before, after, models=(model, model), tools=asked.tools, texts=asked.texts)
 
 
-def _with(
-    in_force: list[Overlay],
-    draft: Overlay,
-    teams: tuple[str, ...],
-    subject_id: str | None,
-    conversation_id: UUID | str | None,
-) -> list[Overlay]:
-    """The overlays as they would be: the draft in the place of what it replaces, where it binds this request."""
-    binds = {
+def _binds(draft: Overlay, teams: tuple[str, ...], kept: KeptInput, asked: inputs.Asked) -> bool:
+    return {
         Level.ORG: draft.target == "",
         Level.TEAM: draft.target in teams,
-        Level.USER: draft.target == subject_id,
-        Level.SESSION: draft.target == conversation_id,
+        Level.USER: draft.target == kept.subject_id,
+        Level.SESSION: draft.target == asked.conversation_id,
     }[draft.level]
-    others = [one for one in in_force if (one.level, one.target) != (draft.level, draft.target)]
-    return [*others, draft] if binds else in_force

@@ -39,15 +39,17 @@ async def plan(
     principal: Principal,
     request_id: UUID | None = None,
     needs: frozenset[str] = frozenset(),
+    policy: EffectivePolicy | None = None,
 ) -> Plan:
     """The targets for ``name`` that this caller may have. No I/O while the organization's snapshots are warm.
 
     ``request_id`` draws the weighted choice, always the same one for the same request; ``needs`` (``tiers.needs_of``)
-    narrows ``auto``. Raises ModelNotFound, ModelNotAllowed, Forbidden (``policy_refused``, ``provider_disabled``) or
-    Unavailable, for the first target where none is left, and ProviderCooling where all that are left are paused.
+    narrows ``auto``; ``policy`` stands for the one in force, to see where the call would go under it. Raises
+    ModelNotFound, ModelNotAllowed, Forbidden (``policy_refused``, ``provider_disabled``) or Unavailable, for the first
+    target where none is left, and ProviderCooling where all that are left are paused.
     """
     look = registry.configuration(organization) if name in tiers.NAMES else registry.configured_for(organization, name)
-    found, policy = await look, await policies.of(principal)
+    found, policy = await look, policy or await policies.of(principal)
     wanted = _wanted(found, name, request_id, needs)
     kept: list[Route] = []
     left_out: list[LeftOut] = []

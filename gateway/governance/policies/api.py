@@ -1,19 +1,27 @@
-"""``/v1/policies/overlays``: locks and defaults of the organization, its teams, its subjects and their
-conversations."""
+"""``/v1/policies/overlays``: locks and defaults of the organization, its teams, its subjects and their conversations,
+in force or in shadow."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
 from ninja import Path, Query, Router
 
-from gateway.core.endpoint import Call, Scope, call_of, endpoint
+from gateway.core.conditional import if_match
+from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.core.errors import Forbidden
 from gateway.governance.policies import selectors, services
 from gateway.governance.policies.errors import OverlayNotFound
-from gateway.governance.policies.schemas import LowerLevel, OverlayIn, OverlayOut, OverlayPage, OverlayVersionPage
-from gateway.governance.policies.types import Level, Overlay
+from gateway.governance.policies.schemas import (
+    LowerLevel,
+    OverlayIn,
+    OverlayOut,
+    OverlayPage,
+    OverlayVersionPage,
+    PromoteIn,
+)
+from gateway.governance.policies.types import Level, Mode, Overlay
 from tenants import plans
 from tenants.context import in_tenant
 from tenants.types import Principal
@@ -28,15 +36,18 @@ ExpectedVersion = Annotated[int | None, Query(ge=0, le=2**31 - 1)]
 @endpoint(scope=Scope.POLICIES_READ)
 async def list_overlays(
     request: HttpRequest,
+    *,
     level: Level | None = None,
     target: Annotated[str | None, Query(max_length=128)] = None,
+    mode: Mode = Mode.ENFORCE,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> OverlayPage:
-    """Overlays of every level. A key of some subjects sees theirs, the teams' and the organization's."""
+    """Overlays of every level, those in force or those in shadow. A key of some subjects sees theirs, the teams' and
+    the organization's."""
     principal: Principal = call_of(request).principal
     page = await in_tenant(
-        principal.ref, selectors.page, level=level, target=_clean(target) if target is not None else None,
+        principal.ref, selectors.page, mode=mode, level=level, target=_clean(target) if target is not None else None,
         subjects=principal.grant.subject_ids, limit=limit, cursor=cursor,
     )  # fmt: skip
     return OverlayPage.of(page)
@@ -46,47 +57,60 @@ async def list_overlays(
 @endpoint(scope=Scope.POLICIES_READ)
 async def list_overlay_versions(
     request: HttpRequest,
+    *,
     level: Level | None = None,
     target: Annotated[str | None, Query(max_length=128)] = None,
+    mode: Mode = Mode.ENFORCE,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> OverlayVersionPage:
-    """Every version of every overlay with what it changed and who wrote it; those of deleted ones too."""
+    """Every version of every overlay of one mode with what it changed and who wrote it; those of deleted ones too."""
     principal: Principal = call_of(request).principal
     page = await in_tenant(
-        principal.ref, selectors.versions, level=level, target=_clean(target) if target is not None else None,
-        subjects=principal.grant.subject_ids, limit=limit, cursor=cursor,
+        principal.ref, selectors.versions, mode=mode, level=level,
+        target=_clean(target) if target is not None else None, subjects=principal.grant.subject_ids, limit=limit,
+        cursor=cursor,
     )  # fmt: skip
     return OverlayVersionPage.of(page)
 
 
 @router.get("/policies/overlays/organization", response=OverlayOut, summary="The organization's overlay")
 @endpoint(scope=Scope.POLICIES_READ)
-async def get_organization_overlay(request: HttpRequest) -> OverlayOut:
+async def get_organization_overlay(request: HttpRequest, mode: Mode = Mode.ENFORCE) -> OverlayOut:
     """The organization's overlay; an empty one of version 0 when nobody has written it."""
-    return OverlayOut.of(await in_tenant(call_of(request).principal.ref, selectors.overlay))
+    return OverlayOut.of(await in_tenant(call_of(request).principal.ref, selectors.overlay, mode=mode))
 
 
 @router.put("/policies/overlays/organization", response=OverlayOut, summary="Replace the organization's overlay")
 @endpoint(scope=Scope.POLICIES_WRITE)
 async def put_organization_overlay(request: HttpRequest, body: OverlayIn) -> OverlayOut:
-    """Replace the organization's overlay. It holds for the very next request."""
+    """Replace the organization's overlay. It holds for the very next request; in shadow it shows from that one on what
+    it would change. ``If-Match`` is another way to say ``expected_version``."""
     call = call_of(request)
     _may_change(call.principal, Level.ORG, "")
-    return OverlayOut.of(await _put(call, body, Level.ORG, ""))
+    return OverlayOut.of(await _put(request, body, Level.ORG, ""))
+
+
+@router.delete("/policies/overlays/organization", response=OverlayOut, summary="Delete the organization's shadow")
+@endpoint(scope=Scope.POLICIES_WRITE)
+async def delete_organization_shadow(
+    request: HttpRequest, mode: Literal[Mode.SHADOW], expected_version: ExpectedVersion = None
+) -> OverlayOut:
+    """End the organization's overlay in shadow; the one in force can be emptied, not deleted."""
+    return OverlayOut.of(await _delete(request, Level.ORG, "", mode, expected_version))
 
 
 @router.get("/policies/overlays/{level}/{path:target}", response=OverlayOut, summary="One overlay")
 @endpoint(scope=Scope.POLICIES_READ)
-async def get_overlay(request: HttpRequest, level: LowerLevel, target: Target) -> OverlayOut:
+async def get_overlay(request: HttpRequest, level: LowerLevel, target: Target, mode: Mode = Mode.ENFORCE) -> OverlayOut:
     """The overlay of a team, a subject (`user`) or a conversation (`session`)."""
     principal: Principal = call_of(request).principal
     named = Level(level)
     if principal.grant.subject_ids is not None and named is not Level.TEAM:
         _of_own_subject(principal, named, target)
-    found = await in_tenant(principal.ref, selectors.standing, named, _clean(target))
+    found = await in_tenant(principal.ref, selectors.standing, named, _clean(target), mode)
     if found is None:
-        raise OverlayNotFound(f"There is no overlay of {level}:{target}.")
+        raise OverlayNotFound(f"There is no overlay of {level}:{target} in mode {mode.value}.")
     return OverlayOut.of(found)
 
 
@@ -94,35 +118,68 @@ async def get_overlay(request: HttpRequest, level: LowerLevel, target: Target) -
 @endpoint(scope=Scope.POLICIES_WRITE)
 async def put_overlay(request: HttpRequest, level: LowerLevel, target: Target, body: OverlayIn) -> OverlayOut:
     """Replace the overlay of a team, a subject or a conversation, which need not have one yet. It holds for the very
-    next request. What the organization locks, it cannot loosen."""
+    next request; in shadow it shows from that one on what it would change. What the organization locks, it cannot
+    loosen. ``If-Match`` is another way to say ``expected_version``."""
     call = call_of(request)
     require_plan(call.principal)
     _may_change(call.principal, Level(level), target)
-    return OverlayOut.of(await _put(call, body, Level(level), target))
+    return OverlayOut.of(await _put(request, body, Level(level), target))
 
 
 @router.delete("/policies/overlays/{level}/{path:target}", response=OverlayOut, summary="Delete an overlay")
 @endpoint(scope=Scope.POLICIES_WRITE)
 async def delete_overlay(
-    request: HttpRequest, level: LowerLevel, target: Target, expected_version: ExpectedVersion = None
+    request: HttpRequest,
+    level: LowerLevel,
+    target: Target,
+    mode: Mode = Mode.ENFORCE,
+    expected_version: ExpectedVersion = None,
 ) -> OverlayOut:
-    """It holds no longer from the next request on; its versions stay readable. The answer is the empty overlay."""
+    """It holds (or, in shadow, shows) no longer from the next request on; its versions stay readable. The answer is
+    the empty overlay."""
+    return OverlayOut.of(await _delete(request, Level(level), _clean(target), mode, expected_version))
+
+
+@router.post("/policies/promote", response=OverlayOut, summary="Put an overlay in shadow in force")
+@endpoint(scope=Scope.POLICIES_WRITE)
+async def promote_overlay(request: HttpRequest, body: PromoteIn) -> OverlayOut:
+    """The overlay in shadow becomes the one in force, in the place of the one that was, and the shadow ends; both at
+    once, for the very next request. 409 when either is no longer at the version that was seen."""
     call = call_of(request)
-    _may_change(call.principal, Level(level), target)
-    deleted = await in_tenant(
-        call.principal.ref, services.delete_overlay, level=level, target=_clean(target),
-        expected_version=expected_version, actor=call.principal.actor, request_id=call.request_id,
-    )  # fmt: skip
-    return OverlayOut.of(deleted)
-
-
-async def _put(call: Call, body: OverlayIn, level: Level, target: str) -> Overlay:
-    overlay: Overlay = await in_tenant(
-        call.principal.ref, services.put_overlay, level=level, target=target, locks=body.locks.fields(),
-        defaults=body.defaults.fields(), precedence=body.precedence, expected_version=body.expected_version,
+    if body.level is not Level.ORG:
+        require_plan(call.principal)
+    _may_change(call.principal, body.level, body.target)
+    promoted = await in_tenant(
+        call.principal.ref, services.promote, level=body.level, target=_clean(body.target),
+        expected_version=body.expected_version, expected_in_force=body.expected_in_force,
         actor=call.principal.actor, request_id=call.request_id,
     )  # fmt: skip
+    return OverlayOut.of(promoted)
+
+
+async def _put(request: HttpRequest, body: OverlayIn, level: Level, target: str) -> Overlay:
+    call = call_of(request)
+    overlay: Overlay = await in_tenant(
+        call.principal.ref, services.put_overlay, level=level, target=target, mode=body.mode,
+        locks=body.locks.fields(), defaults=body.defaults.fields(), precedence=body.precedence,
+        expected_version=_expected(request, body.expected_version), actor=call.principal.actor,
+        request_id=call.request_id,
+    )  # fmt: skip
     return overlay
+
+
+async def _delete(request: HttpRequest, level: Level, target: str, mode: Mode, expected_version: int | None) -> Overlay:
+    call = call_of(request)
+    _may_change(call.principal, level, target)
+    overlay: Overlay = await in_tenant(
+        call.principal.ref, services.delete_overlay, level=level, target=target, mode=mode,
+        expected_version=_expected(request, expected_version), actor=call.principal.actor, request_id=call.request_id,
+    )  # fmt: skip
+    return overlay
+
+
+def _expected(request: HttpRequest, version: int | None) -> int | None:
+    return version if version is not None else if_match(request)
 
 
 def require_plan(principal: Principal) -> None:

@@ -19,7 +19,8 @@ f. Allow-lists of names (``memory_scopes``) and of types (``auto_types``) inters
 g. Guardrails are not mixed: every lock of one and its most specific default stand side by side, each with its own
    numbers, and the strictest of those that find something acts. Blocklists add up. What is in shadow never competes
    with what is not.
-h. Every field leaves a line in the trace: value, who set it, who locked it, which rule.
+h. An overlay in shadow takes no part (``shadows`` has what would be).
+i. Every field leaves a line in the trace: value, who set it, who locked it, which rule.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from gateway.governance.policies.said import BUILT_IN, REQUEST, Said, T, locks_o
 from gateway.governance.policies.terms import (
     Approval,
     Fields,
+    Mode,
     Overlay,
     RedactMode,
     RequestedPolicy,
@@ -52,9 +54,8 @@ def merge(
 ) -> EffectivePolicy:
     """The effective policy; the algorithm is the module's docstring. An overlay that is given twice counts once."""
     request = request or RequestedPolicy()
-    ordered = sorted(
-        dict.fromkeys(overlays), key=lambda overlay: (overlay.level.rank, -overlay.precedence, overlay.target)
-    )
+    binding = dict.fromkeys(overlay for overlay in overlays if overlay.mode is Mode.ENFORCE)
+    ordered = sorted(binding, key=lambda overlay: (overlay.level.rank, -overlay.precedence, overlay.target))
     trace: list[TraceLine] = []
     do, dont, disclaimers = merge_lists(ordered, persona_do, persona_dont, trace)
     redact_mode = _strictest(

@@ -15,7 +15,11 @@ from gateway.core.pagination import page as cut
 from gateway.governance.policies.documents import from_json
 from gateway.governance.policies.merge import merge
 from gateway.governance.policies.models import OverlayRow, VersionRow
-from gateway.governance.policies.types import EffectivePolicy, Fields, Level, Overlay, RequestedPolicy, Version
+from gateway.governance.policies.rows import stands, to_overlay
+from gateway.governance.policies.types import EffectivePolicy, Fields, Level, Mode, Overlay, RequestedPolicy, Version
+
+_IN_FORCE, _IN_SHADOW = Q(deleted_at=None, version__gt=0), Q(shadow__isnull=False)
+_STANDING = {Mode.ENFORCE: _IN_FORCE, Mode.SHADOW: _IN_SHADOW}
 
 
 def effective(
@@ -42,7 +46,8 @@ def overlays(
     subject_id: str | None = None,
     conversation_id: UUID | str | None = None,
 ) -> list[Overlay]:
-    """The overlays that bind a request, for ``merge``; the organization's always. One query."""
+    """The overlays that speak of a request, in force and in shadow, for ``merge`` and ``shadows.of``; always the
+    organization's. One query."""
     applies = Q(level=Level.ORG, target="")
     if teams:
         applies |= Q(level=Level.TEAM, target__in=list(teams))
@@ -51,30 +56,31 @@ def overlays(
     if conversation_id is not None:
         named = ids.public("conv", conversation_id) if isinstance(conversation_id, UUID) else conversation_id
         applies |= Q(level=Level.SESSION, target=named)
-    return [to_overlay(row) for row in OverlayRow.objects.filter(applies, deleted_at=None)]
+    return _both(applies)
 
 
 def of_teams() -> list[Overlay]:
-    """The overlays of the organization and of all its teams: what may bind a call that names neither subject nor
-    conversation."""
-    rows = OverlayRow.objects.filter(level__in=(Level.ORG, Level.TEAM), deleted_at=None)
-    return [to_overlay(row) for row in rows]
+    """The overlays of the organization and of all its teams, in force and in shadow: what may speak of a call that
+    names neither subject nor conversation."""
+    return _both(Q(level__in=(Level.ORG, Level.TEAM)))
 
 
-def overlay(level: Level | str = Level.ORG, target: str = "") -> Overlay:
+def overlay(level: Level | str = Level.ORG, target: str = "", mode: Mode = Mode.ENFORCE) -> Overlay:
     """One overlay; an empty one of version 0 when nobody has written it, of its last version when it was deleted."""
     row = OverlayRow.objects.filter(level=level, target=target).first()
-    return to_overlay(row) if row else Overlay(Level(level), target, Fields(), Fields())
+    known = row is not None and (mode is Mode.SHADOW or row.version > 0)
+    return to_overlay(row, mode) if row and known else Overlay(Level(level), target, Fields(), Fields(), mode=mode)
 
 
-def standing(level: Level, target: str) -> Overlay | None:
-    """One overlay as it is in force, None where there is none."""
-    row = OverlayRow.objects.filter(level=level, target=target, deleted_at=None, version__gt=0).first()
-    return to_overlay(row) if row else None
+def standing(level: Level, target: str, mode: Mode = Mode.ENFORCE) -> Overlay | None:
+    """One overlay that is there, None where there is none."""
+    row = OverlayRow.objects.filter(_STANDING[mode], level=level, target=target).first()
+    return to_overlay(row, mode) if row else None
 
 
 def page(
     *,
+    mode: Mode = Mode.ENFORCE,
     level: Level | None = None,
     target: str | None = None,
     subjects: Sequence[str] | None = None,
@@ -84,14 +90,15 @@ def page(
     """Overlays in the order of their first writing. ``subjects`` narrows to what a key of some subjects may see:
     theirs, the teams' and the organization's (None: all)."""
     size, after = check_limit(limit), decode_cursor(cursor)
-    rows = OverlayRow.objects.filter(_narrowed(level, target, subjects), deleted_at=None).order_by("id")
+    rows = OverlayRow.objects.filter(_narrowed(level, target, subjects), _STANDING[mode]).order_by("id")
     if after is not None:
         rows = rows.filter(id__gt=after)
-    return cut([to_overlay(row) for row in rows[: size + 1]], size)
+    return cut([to_overlay(row, mode) for row in rows[: size + 1]], size)
 
 
 def versions(
     *,
+    mode: Mode = Mode.ENFORCE,
     level: Level | None = None,
     target: str | None = None,
     subjects: Sequence[str] | None = None,
@@ -100,22 +107,21 @@ def versions(
 ) -> Page[Version]:
     """What overlays were, the newest first; deleted ones too."""
     size, after = check_limit(limit), decode_cursor(cursor)
-    rows = VersionRow.objects.filter(_narrowed(level, target, subjects, "overlay__")).select_related("overlay")
+    told = _narrowed(level, target, subjects, "overlay__")
+    rows = VersionRow.objects.filter(told, mode=mode).select_related("overlay")
     if after is not None:
         rows = rows.filter(id__lt=after)
     return cut([_to_version(row) for row in rows.order_by("-id")[: size + 1]], size)
 
 
 def count() -> int:
-    """How many overlays the organization has."""
-    return OverlayRow.objects.filter(deleted_at=None).count()
+    """For how many the organization has an overlay, in force or in shadow."""
+    return OverlayRow.objects.filter(_IN_FORCE | _IN_SHADOW).count()
 
 
-def to_overlay(row: OverlayRow) -> Overlay:
-    return Overlay(
-        Level(row.level), row.target, from_json(row.locks), from_json(row.defaults), row.precedence, row.version,
-        row.updated_at, row.updated_by, row.id,
-    )  # fmt: skip
+def _both(applies: Q) -> list[Overlay]:
+    rows = OverlayRow.objects.filter(applies, _IN_FORCE | _IN_SHADOW)
+    return [to_overlay(row, mode) for row in rows for mode in Mode if stands(row, mode)]
 
 
 def _narrowed(level: Level | None, target: str | None, subjects: Sequence[str] | None, prefix: str = "") -> Q:
@@ -129,7 +135,7 @@ def _narrowed(level: Level | None, target: str | None, subjects: Sequence[str] |
 
 def _to_version(row: VersionRow) -> Version:
     overlay = replace(
-        to_overlay(row.overlay), locks=from_json(row.locks), defaults=from_json(row.defaults),
+        to_overlay(row.overlay, Mode(row.mode)), locks=from_json(row.locks), defaults=from_json(row.defaults),
         precedence=row.precedence, version=row.version, updated_at=row.written_at, updated_by=row.written_by,
     )  # fmt: skip
     return Version(row.id, overlay, tuple(row.changed), row.deleted)

@@ -27,6 +27,13 @@ class Level(StrEnum):
         return list(Level).index(self)
 
 
+class Mode(StrEnum):
+    """Whether an overlay binds, or only shows what it would change."""
+
+    ENFORCE = "enforce"
+    SHADOW = "shadow"
+
+
 class RedactMode(StrEnum):
     """What is masked, from nothing to most; see ``redaction``."""
 
@@ -87,7 +94,8 @@ class Fields:
 @dataclass(frozen=True, slots=True)
 class Overlay:
     """One level's locks and defaults. ``version`` is 0 and ``updated_at`` None for one that was never written.
-    ``target`` is empty for the organization, else a team's id, a subject's id or a conversation's."""
+    ``target`` is empty for the organization, else a team's id, a subject's id or a conversation's. One in shadow stands
+    beside the one in force of the same level and target, and binds nothing."""
 
     level: Level
     target: str
@@ -98,6 +106,7 @@ class Overlay:
     updated_at: datetime | None = None
     updated_by: str = ""
     id: UUID | None = None
+    mode: Mode = Mode.ENFORCE
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from gateway.governance.policies.terms import (
     Approval,
     Fields,
     Level,
+    Mode,
     Overlay,
     RedactMode,
     RequestedPolicy,
@@ -24,8 +25,8 @@ from gateway.governance.policies.terms import (
 )
 
 __all__ = [
-    "ALLOWED", "DENIED", "Approval", "EffectivePolicy", "Fields", "GlobRule", "Level", "Overlay", "RedactMode",
-    "RequestedPolicy", "Retention", "TraceLine", "Version", "Writes", "refused",
+    "ALLOWED", "DENIED", "Approval", "EffectivePolicy", "Fields", "GlobRule", "Level", "Mode", "Overlay",
+    "RedactMode", "RequestedPolicy", "Retention", "TraceLine", "Version", "Writes", "refused",
 ]  # fmt: skip
 DENIED, ALLOWED = "deny-lists add up", "every allow-list must match"
 

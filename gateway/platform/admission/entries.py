@@ -11,6 +11,7 @@ from gateway.platform.admission.types import AdmissionRequest, Lease, Settlement
 
 RECORD_BYTES = 16 * 1024
 FACTS_BYTES = 4 * 1024
+_WOULD_BE = "shadow"
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -29,13 +30,14 @@ def encode(value: object) -> bytes:
 
 
 def bounded(record: Mapping[str, Any], limit: int = RECORD_BYTES) -> msgspec.Raw:
-    """``record`` as JSON of at most ``limit`` bytes: its largest parts give way to ``{"truncated": <their size>}``."""
+    """``record`` as JSON of at most ``limit`` bytes: its largest parts give way to ``{"truncated": <their size>}``;
+    before them what only would have been."""
     whole = _encode(record)
     if len(whole) <= limit:
         return msgspec.Raw(whole)
     parts = {str(name)[:64]: msgspec.Raw(_encode(value)) for name, value in record.items()}
     size = len(whole)
-    for name in sorted(parts, key=lambda name: len(bytes(parts[name])), reverse=True):
+    for name in sorted(parts, key=lambda name: (name == _WOULD_BE, len(bytes(parts[name]))), reverse=True):
         if size <= limit:
             break
         mark = _encode({"truncated": len(bytes(parts[name]))})

@@ -78,6 +78,10 @@ SCHEMAS: dict[tuple[str, int], Schema] = {
     ("persona.published", 1): _PERSONA_CHANGE,
     ("relationship.changed", 1): _payload({"stage": _TEXT}, {"locked": {"type": "boolean"}}),
     ("policy.updated", 1): _payload({"policy_id": _TEXT}, {"level": _MAYBE_TEXT, "policy_version": _MAYBE_COUNT}),
+    ("policy.shadow_updated", 1): _payload(
+        {"policy_id": _TEXT, "deleted": {"type": "boolean"}, "promoted": {"type": "boolean"}},
+        {"level": _MAYBE_TEXT, "policy_version": _MAYBE_COUNT},
+    ),
     ("subject.created", 1): _payload({}),
     ("subject.updated", 1): _payload({"changed": {"type": "array", "items": _TEXT}}),
     ("subject.erased", 1): _payload({}, {"receipt_id": _MAYBE_TEXT}),

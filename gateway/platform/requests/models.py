@@ -54,6 +54,7 @@ class RequestRow(models.Model):
             models.Index(fields=["id"], name="request_record_errors", condition=Q(status__gte=400)),
             models.Index(fields=["id"], name="request_record_slow", condition=Q(latency_ms__gte=SLOW_MS)),
             models.Index(fields=["id"], name="request_record_dear", condition=Q(charged_micros__gte=DEAR_MICROS)),
+            models.Index(fields=["id"], name="request_record_shadowed", condition=Q(record__has_key="shadow")),
         ]
 
     def __str__(self) -> str:

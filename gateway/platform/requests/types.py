@@ -134,6 +134,18 @@ class KeptInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadowed:
+    """What a record says of overlays in shadow: ``shadow`` has ``overlays``, ``refused_before``, ``refused_after`` and
+    ``changes``, or only ``truncated`` where the record had no room for it."""
+
+    request_id: UUID
+    occurred_at: datetime
+    persona_id: str | None
+    subject_id: str | None
+    shadow: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """A kept body, opened."""
 

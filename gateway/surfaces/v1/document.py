@@ -50,6 +50,8 @@ _ALSO = {
     "memories_get": (410,),
     "policies_put_overlay": (409,),
     "policies_delete_overlay": (409,),
+    "policies_delete_organization_shadow": (404, 409),
+    "policies_promote_overlay": (404, 409),
     "policies_delete_team": (409,),
     "personas_create": (402, 404, 409),
     "personas_save_draft": (409, 410),

@@ -100,6 +100,7 @@ EXAMPLES: dict[str, Any] = {
         },
         "precedence": 60,
     },
+    "policies_promote_overlay": {"level": "user", "target": "usr_promoted", "expected_version": 1},
     "policies_create_team": {"id": "support", "name": "Support", "description": "Who answers customers."},
     "policies_put_team": {"name": "Customer support"},
     "proposals_approve": {"comment": "Yes, please.", "undo_seconds": 10},

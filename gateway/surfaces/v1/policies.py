@@ -14,8 +14,11 @@ from gateway.core.errors import BadRequest, FieldProblem, Forbidden
 from gateway.governance.access import teams
 from gateway.governance.access.errors import UnknownTeam
 from gateway.governance.policies import selectors as policies
+from gateway.governance.policies import shadows
 from gateway.governance.policies.guardrails.wire import GuardRuleOut
-from gateway.governance.policies.types import EffectivePolicy, RedactMode, RequestedPolicy
+from gateway.governance.policies.merge import merge
+from gateway.governance.policies.shadows import Shadow
+from gateway.governance.policies.types import EffectivePolicy, Overlay, RedactMode, RequestedPolicy
 from gateway.knowledge.personas import selectors as personas
 from gateway.knowledge.subjects import selectors as subjects
 from tenants.context import in_tenant
@@ -39,8 +42,16 @@ class RetentionOut(Schema):
     body_days: int | None
 
 
+class ShadowOut(Schema):
+    """An overlay in shadow, as a trace would name it (`org`, `team:sales`)."""
+
+    name: str
+    version: int
+
+
 class EffectiveOut(Schema):
-    """The effective values; `trace` has a line for each: who set it, who locked it, which rule decided."""
+    """The effective values; `trace` has a line for each: who set it, who locked it, which rule decided. `shadows` are
+    the overlays in shadow that speak of such a request; the values are theirs only where that was asked for."""
 
     do: list[str]
     dont: list[str]
@@ -57,10 +68,11 @@ class EffectiveOut(Schema):
     retention: RetentionOut
     guardrails: list[GuardRuleOut]
     teams: list[str]
+    shadows: list[ShadowOut]
     trace: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, policy: EffectivePolicy, team_ids: tuple[str, ...]) -> EffectiveOut:
+    def of(cls, policy: EffectivePolicy, team_ids: tuple[str, ...], overlays: tuple[Overlay, ...]) -> EffectiveOut:
         return cls(
             do=list(policy.do),
             dont=list(policy.dont),
@@ -87,6 +99,7 @@ class EffectiveOut(Schema):
                 for rule in policy.guardrails
             ],
             teams=list(team_ids),
+            shadows=[ShadowOut(name=one.name, version=one.version) for one in overlays],
             trace=policy.trace_json(),
         )  # fmt: skip
 
@@ -118,9 +131,11 @@ async def effective(
     redact_mode: RedactMode | None = None,
     memory_scopes: Annotated[str | None, Query(max_length=2_000, description="Comma-separated.")] = None,
     max_output_tokens: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
+    shadow: Annotated[bool, Query(description="With the overlays in shadow in force.")] = False,
 ) -> EffectiveOut:
     """What would hold for a request of this key with these wishes, for this subject as it is now, and as if key or
-    subject were also in the teams named here. A chat never names a team."""
+    subject were also in the teams named here. A chat never names a team. With `shadow` the values as they would be,
+    were the overlays in shadow in force."""
     principal: Principal = call_of(request).principal
     asked = _Asked(
         persona_id=_one("persona", persona, persona_id),
@@ -135,8 +150,9 @@ async def effective(
         ),
     )
     _check_key(principal, asked)
-    policy, team_ids = await in_tenant(principal.ref, _effective, asked, principal)
-    return EffectiveOut.of(policy, team_ids)
+    policy, would_be, team_ids = await in_tenant(principal.ref, _effective, asked, principal)
+    shown = would_be.policy if shadow and would_be is not None else policy
+    return EffectiveOut.of(shown, team_ids, would_be.overlays if would_be is not None else ())
 
 
 def _one(name: str, first: str | None, second: str | None) -> str | None:
@@ -162,23 +178,19 @@ def _check_key(principal: Principal, asked: _Asked) -> None:
         )
 
 
-def _effective(asked: _Asked, principal: Principal) -> tuple[EffectivePolicy, tuple[str, ...]]:
+def _effective(asked: _Asked, principal: Principal) -> tuple[EffectivePolicy, Shadow | None, tuple[str, ...]]:
     missing = sorted(set(asked.team_ids) - teams.known(asked.team_ids))
     if missing:
         raise UnknownTeam(missing, "#/query/team")
     found = subjects.find(asked.subject_id) if asked.subject_id is not None else None
     own = found.team_ids if found is not None else ()
     team_ids = tuple(sorted({*principal.grant.team_ids, *own, *asked.team_ids}))
-    persona = _behavior(asked.persona_id)
-    policy = policies.effective(
-        persona_do=persona[0],
-        persona_dont=persona[1],
-        request=asked.wish,
-        teams=team_ids,
-        subject_id=asked.subject_id,
-        conversation_id=asked.conversation_id,
-    )
-    return policy, team_ids
+    do, dont = _behavior(asked.persona_id)
+    overlays = policies.overlays(
+        teams=team_ids, subject_id=asked.subject_id, conversation_id=asked.conversation_id
+    )  # fmt: skip
+    policy = merge(overlays, persona_do=do, persona_dont=dont, request=asked.wish)
+    return policy, shadows.of(overlays, persona_do=do, persona_dont=dont, request=asked.wish), team_ids
 
 
 def _behavior(persona_id: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -19,7 +19,7 @@ from gateway.governance.access.errors import TeamInUse
 from gateway.governance.access.teams import Team
 from gateway.governance.policies import selectors as policies
 from gateway.governance.policies import services as overlays
-from gateway.governance.policies.types import Level
+from gateway.governance.policies.types import Level, Mode
 from gateway.knowledge.subjects import teams as subjects
 from tenants import keys
 from tenants.context import in_tenant
@@ -143,9 +143,9 @@ def _delete(team_id: str, force: bool, actor: Actor, request_id: UUID) -> dict[s
     """What named the team, by kind. The team is held first: who would name it now waits, and then does not find it."""
     with transaction.atomic():
         teams.hold(team_id)
-        has_overlay = policies.standing(Level.TEAM, team_id) is not None
+        modes = [mode for mode in Mode if policies.standing(Level.TEAM, team_id, mode) is not None]
         uses: dict[str, int] = {
-            "overlays": int(has_overlay),
+            "overlays": len(modes),
             "keys": keys.in_team(team_id),
             "subjects": subjects.count(team_id),
         }
@@ -153,8 +153,8 @@ def _delete(team_id: str, force: bool, actor: Actor, request_id: UUID) -> dict[s
             told = ", ".join(f"{count} {what}" for what, count in uses.items() if count)
             detail = f"The team {team_id!r} is named by {told}. Send force to take it out of all."
             raise TeamInUse(detail, extra={"uses": uses})
-        if has_overlay:
-            overlays.delete_overlay(level=Level.TEAM, target=team_id, actor=actor, request_id=request_id)
+        for mode in modes:
+            overlays.delete_overlay(level=Level.TEAM, target=team_id, mode=mode, actor=actor, request_id=request_id)
         uses["keys"] = keys.leave_team(team_id, actor=actor, request_id=request_id)
         uses["subjects"] = subjects.leave(team_id)
         teams.take_away(team_id, removed=uses, actor=actor, request_id=request_id)

@@ -113,7 +113,7 @@ def test_get_request__open_then_settled_then_written__is_there_all_the_time(acme
         "state": "settled", "outcome": "ok", "model": "ikiro/sandbox", "provider": "ikiro",
         "key_id": caller.key.public_id, "user_id": None, "persona_id": "sage", "persona_version": 4,
         "subject_id": "ana", "attempts": 1, "kind": "request", "parent_id": None, "saved_micros": 0, "decision": None,
-        "bodies": [],
+        "bodies": [], "shadow": None,
         "usage": {
             "prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17, "memory_recalls": 3, "cache_hit": False,
         },

@@ -103,6 +103,36 @@ def test_policy__forbids_the_model__is_obeyed_at_once(lanes: Lanes, key: dict[st
         assert eventually(lambda: ask().status_code == 200, within=WITHIN_S)
 
 
+def test_policy__in_shadow_about_the_model__is_noted_at_once_and_changes_nothing(
+    lanes: Lanes, key: dict[str, Any]
+) -> None:
+    model = f"openai/fake:normal,mark={uuid.uuid4().hex[:8]}"
+    address = "/v1/policies/overlays/organization"
+    with plain(lanes, key["secret"], model) as ask, lanes.fast.acme.client() as client:
+
+        def noted() -> Any:
+            answer = ask()
+            assert answer.status_code == 200
+            request_id = answer.headers["x-request-id"]
+            return eventually(
+                lambda: (one := client.get(f"/v1/requests/{request_id}").json()).get("latency_ms") is not None and one
+            )["shadow"]
+
+        assert noted() is None
+        shadow = {"mode": "shadow", "locks": {"denied_models": [model]}}
+        made = client.put(address, json=shadow).raise_for_status().json()
+        try:
+            found = eventually(noted, within=WITHIN_S)
+            assert (found["refused_before"], found["refused_after"]) == (False, True)
+            assert found["overlays"] == [{"name": "org", "version": made["version"]}]
+            # One that says nothing of models has nothing to say of such a call.
+            client.put(address, json={"mode": "shadow", "locks": {"dont": ["Shout"]}}).raise_for_status()
+            assert eventually(lambda: noted() is None, within=WITHIN_S)
+        finally:
+            client.delete(address, params={"mode": "shadow"}).raise_for_status()
+        assert eventually(lambda: noted() is None, within=WITHIN_S)
+
+
 def test_price__set__is_charged_at_once(lanes: Lanes, key: dict[str, Any]) -> None:
     model = f"openai/fake:normal,mark={uuid.uuid4().hex[:8]}"
     with plain(lanes, key["secret"], model) as ask, lanes.fast.acme.client() as client:

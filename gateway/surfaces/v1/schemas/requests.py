@@ -58,10 +58,12 @@ class RequestOut(Schema):
 
 class RequestDetailOut(RequestOut):
     """The same with what was decided, stage by stage. ``decision`` is the line that refused it, null where none did;
-    ``bodies`` are the parts of it that were kept."""
+    ``shadow`` is what policy overlays in shadow would have decided otherwise (``changes`` has ``before`` and ``after``
+    of each decision), null where none speaks of it; ``bodies`` are the parts of it that were kept."""
 
     decisions: list[dict[str, Any]]
     decision: dict[str, Any] | None
+    shadow: dict[str, Any] | None
     bodies: list[str]
 
 
@@ -157,6 +159,7 @@ def settled(entry: LedgerEntry, record: RequestRecord | None) -> dict[str, Any]:
         "latency_ms": entry.latency_ms,
         "ttft_ms": entry.ttft_ms,
         "decisions": record.decisions if record else [],
+        "shadow": record.record.get("shadow") if record else None,
     }
 
 
@@ -190,6 +193,7 @@ def recorded(record: RequestRecord) -> dict[str, Any]:
         "latency_ms": record.latency_ms,
         "ttft_ms": None,
         "decisions": record.decisions,
+        "shadow": record.record.get("shadow"),
     }
 
 
@@ -235,4 +239,5 @@ def on_its_way(found: dict[str, Any]) -> dict[str, Any]:
         "latency_ms": None if open_ else found.get("latency_ms"),
         "ttft_ms": None if open_ else found.get("ttft_ms"),
         "decisions": decisions_of(record),
+        "shadow": record.get("shadow"),
     }

@@ -1,4 +1,4 @@
-"""Shapes of ``POST /v1/policies/what-if``."""
+"""Shapes of ``POST /v1/policies/what-if`` and ``GET /v1/policies/shadow-report``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ninja import Field, Schema
 from pydantic import ConfigDict
 
 from gateway.core.wire import Whole
-from gateway.engine.evaluation.what_if import Report
+from gateway.engine.evaluation.report import Report
 from gateway.governance.policies.types import Level
 from gateway.governance.policies.wire import FieldsIn
 
@@ -42,8 +42,9 @@ class WhatIfChangeOut(Schema):
 
 
 class WhatIfOut(Schema):
-    """``requests`` is the denominator, ``coverage`` the share of them that could be decided again, ``unreadable`` why
-    the others could not; ``by_decision`` counts the changed requests by what changed."""
+    """``requests`` is the denominator, ``coverage`` the share of them that could be compared (decided again, or, for
+    overlays in shadow, spoken of by one), ``unreadable`` why others could not; ``by_decision`` counts the changed
+    requests by what changed."""
 
     since: datetime
     requests: int
