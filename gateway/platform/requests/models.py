@@ -85,7 +85,12 @@ class BodyRow(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["request_id", "part"], name="request_body_once")
         ]
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["expires_at"], name="request_body_by_expiry")]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["expires_at"], name="request_body_by_expiry"),
+            models.Index(
+                fields=["subject_id"], name="request_body_by_subject", condition=models.Q(subject_id__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.part} of {self.request_id}"
