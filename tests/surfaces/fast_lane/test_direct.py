@@ -1,0 +1,233 @@
+"""The shortest way of all: what goes down it is what the usual lane would have made of the same bytes, however they
+come in and whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.harness import Gateway, Org, eventually
+from tests.surfaces.fast_lane.conftest import Lanes
+from tests.surfaces.fast_lane.test_same import ANSWERED, FAILED, differences, plain, recorded, seen
+from tests.surfaces.openai.support import PATH
+
+CASES = (
+    "plain", "unknown-fields", "long", "max-tokens", "alias", "tools", "two-answers", "no-usage", "priced", "sandbox",
+    "bad-request", "unauthorized-there", "down", "not-json", "broken", "error-first", "silent", "no-model",
+)  # fmt: skip
+_CHANGING = re.compile(rb"req_[0-9a-z]{26}|(?<=date: )[^\r]+|(?<=ratelimit-)(remaining|reset): \d+|\"created\": ?\d+")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_lanes__same_body_again__leave_the_same(lanes: Lanes, upstream: Any, case: str) -> None:
+    request = {**ANSWERED, **FAILED}[case]
+    with lanes.fast.acme.client() as client:
+        client.post(PATH, json=plain())  # so that a connection is open
+        client.post(PATH, json=request)
+    found = [seen(one.acme, upstream, json=request) for one in lanes.both()]
+    fast, usual = recorded(lanes.fast.acme, *found) if "record" in found[0] else found
+    assert differences(fast, usual) == []
+
+
+def head(org: Org, length: int, *lines: str) -> bytes:
+    said = [
+        f"POST {PATH} HTTP/1.1",
+        "Host: x",
+        f"Authorization: Bearer {org.api_key}",
+        "Content-Type: application/json",
+    ]
+    return "\r\n".join([*said, *lines, f"Content-Length: {length}", "", ""]).encode()
+
+
+def request(org: Org, *lines: str, **more: Any) -> bytes:
+    body = json.dumps(plain(**more)).encode()
+    return head(org, len(body), *lines) + body
+
+
+class Wire:
+    """A connection that is read answer by answer."""
+
+    def __init__(self, product: Gateway) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", product.port), timeout=15)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._file = self.socket.makefile("rb")
+
+    def send(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            self.socket.sendall(piece)
+            time.sleep(0.03)
+
+    def answer(self) -> tuple[bytes, bytes]:
+        """Head and body; both empty at the connection's end."""
+        lines = []
+        while (line := self._file.readline()) not in (b"\r\n", b""):
+            lines.append(line)
+        said = b"".join(lines)
+        length = re.search(rb"content-length: (\d+)", said)
+        return said, self._file.read(int(length[1])) if length else b""
+
+    def close(self) -> None:
+        self._file.close()
+        self.socket.close()
+
+
+@contextmanager
+def connected(product: Gateway) -> Iterator[Wire]:
+    """A connection by which one plain call of each organization went already."""
+    wire = Wire(product)
+    try:
+        for org in (product.acme, product.globex):
+            wire.send(request(org))
+            assert wire.answer()[0].startswith(b"HTTP/1.1 200 OK")
+        yield wire
+    finally:
+        wire.close()
+
+
+def lasting(*answers: tuple[bytes, bytes]) -> list[bytes]:
+    return [_CHANGING.sub(b"_", head + body) for head, body in answers]
+
+
+def test_answer__of_either_lane__is_the_same_to_the_byte(lanes: Lanes, upstream: Any) -> None:
+    told = []
+    for product in lanes.both():
+        with connected(product) as wire:
+            wire.send(request(product.acme))
+            told.append(lasting(wire.answer()))
+    # The order in which a head says things has no meaning.
+    assert [sorted(one[0].split(b"\r\n")) for one in told] == [sorted(told[0][0].split(b"\r\n"))] * 2
+
+
+@pytest.mark.parametrize("cuts", [(-1,), (0,), (1, 2, 3), (-200,), (30,), (30, -30)], ids=str)
+def test_request__in_pieces__is_answered_as_a_whole_one(lanes: Lanes, upstream: Any, cuts: tuple[int, ...]) -> None:
+    """Cut before, in and after its head, which ends where 0 is."""
+    told = []
+    for product in lanes.both():
+        with connected(product) as wire:
+            data, middle = request(product.acme), len(head(product.acme, 999))
+            at = [0, *sorted(cut + middle for cut in cuts), len(data)]
+            for _ in range(2):
+                upstream.reset()
+                wire.send(*(data[begin:end] for begin, end in itertools.pairwise(at)))
+                told.append((lasting(wire.answer()), [call["body"] for call in upstream.calls()]))
+    assert [sorted(one[0].split(b"\r\n")) for one, _ in told] == [sorted(told[0][0][0].split(b"\r\n"))] * 4
+    assert [bodies for _, bodies in told] == [told[0][1]] * 4
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_requests__pipelined__are_answered_in_their_order(lanes: Lanes, upstream: Any, at_once: bool) -> None:
+    slow = "openai/fake:delay,delay_ms=150"
+    for product in lanes.both():
+        with connected(product) as wire:
+            for _ in range(2):
+                wire.send(request(product.acme, model=slow))
+                assert wire.answer()[0].startswith(b"HTTP/1.1 200")
+            me = f"GET /v1/me HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {product.globex.api_key}\r\n\r\n".encode()
+            pieces = [
+                request(product.acme, model=slow), request(product.globex, user="second"), me,
+                request(product.acme, model="openai/fake:status,code=400"), me, request(product.globex, user="last"),
+            ]  # fmt: skip
+            wire.send(*([b"".join(pieces)] if at_once else pieces))
+            answers = [wire.answer() for _ in pieces]
+            assert [int(said.split(b" ")[1]) for said, _ in answers] == [200, 200, 200, 400, 200, 200]
+            assert [b'"choices"' in body for _, body in answers] == [True, True, False, False, False, True]
+
+
+@pytest.mark.parametrize("line", ["Connection: close", "Expect: 100-continue", "X-Persona-Id: brand-default"])
+def test_head__that_asks_for_more_after_plain_ones__is_obeyed(lanes: Lanes, upstream: Any, line: str) -> None:
+    told = []
+    for product in lanes.both():
+        with connected(product) as wire:
+            wire.send(request(product.acme, line))
+            first = wire.answer()
+            if b" 100 " in first[0]:
+                first = wire.answer()
+            wire.send(request(product.acme)) if line != "Connection: close" else None
+            told.append((lasting(first), lasting(wire.answer())[0][:12]))
+    assert [sorted(one[0].split(b"\r\n")) for one, _ in told] == [sorted(told[0][0][0].split(b"\r\n"))] * 2
+    assert [after for _, after in told] == [b"" if line == "Connection: close" else b"HTTP/1.1 200"] * 2
+
+
+def _outcome(org: Org, model: str) -> Any:
+    with org.client() as client:
+        listed = client.get("/v1/requests", params={"limit": 1, "model": model}).json()["data"]
+    return listed[0]["outcome"] if listed and listed[0]["price_version"] else None
+
+
+def test_client__hangs_up_while_the_model_thinks__upstream_is_let_go_and_the_call_is_settled(
+    lanes: Lanes, upstream: Any
+) -> None:
+    model = f"openai/fake:delay,delay_ms=1000,mark={uuid.uuid4().hex[:8]}"
+    with connected(lanes.fast) as wire:
+        wire.send(request(lanes.fast.acme, model=model))
+        assert wire.answer()[0].startswith(b"HTTP/1.1 200")
+        upstream.reset()
+        wire.send(request(lanes.fast.acme, model=model))
+        upstream.wait_for(lambda calls: len(calls) == 1, seconds=5)
+    began = time.monotonic()
+    upstream.wait_for(lambda calls: any(call["disconnected"] for call in calls), seconds=5)
+    assert time.monotonic() - began < 0.5
+    assert eventually(lambda: _outcome(lanes.fast.acme, model)) == "client_closed"
+
+
+def test_kept_connection__closed_by_the_provider__costs_nobody_an_answer(lanes: Lanes, upstream: Any) -> None:
+    with connected(lanes.fast) as wire, httpx.Client() as other:
+        other.post(
+            f"{lanes.fast.base_url}{PATH}", json=plain("openai/fake:break"),
+            headers={"authorization": f"Bearer {lanes.fast.globex.api_key}"},
+        )  # fmt: skip
+        for _ in range(5):
+            wire.send(request(lanes.fast.acme))
+            assert wire.answer()[0].startswith(b"HTTP/1.1 200")
+
+
+def test_limit__used_up__refuses_as_the_usual_lane_does_and_asks_nobody(lanes: Lanes, upstream: Any) -> None:
+    for product in lanes.both():
+        with product.acme.client() as client:
+            limits = {"name": f"direct-{uuid.uuid4().hex[:8]}", "rate": {"limit": 3, "window_s": 60}}
+            secret = client.post("/v1/keys", json=limits).raise_for_status().json()["secret"]
+        narrow = Org("acme", secret, product.base_url)
+        with connected(product) as wire:
+            statuses, calls = [], []
+            for _ in range(5):
+                upstream.reset()
+                wire.send(request(narrow))
+                said, body = wire.answer()
+                statuses.append(int(said.split(b" ")[1]))
+                calls.append(len(upstream.calls()))
+            assert statuses == [200, 200, 200, 429, 429]
+            assert calls == [1, 1, 1, 0, 0]
+            assert json.loads(body)["error"]["code"] == "rate_limited"
+            assert b"ratelimit-limit: 3" in said
+            wire.send(request(product.globex))
+            assert wire.answer()[0].startswith(b"HTTP/1.1 200")
+
+
+def test_server__stops_while_a_call_is_under_way__answers_it_and_closes(gateway: Gateway, upstream: Any) -> None:
+    slow = "openai/fake:delay,delay_ms=1200"
+    with gateway.beside(IKIRO_FAST_LANE="1") as product, connected(product) as wire, connected(product) as idle:
+        wire.send(request(product.acme, model=slow))
+        assert wire.answer()[0].startswith(b"HTTP/1.1 200")
+        upstream.reset()
+        wire.send(request(product.acme, model=slow))
+        upstream.wait_for(lambda calls: len(calls) == 1, seconds=5)
+        assert product.web.popen is not None
+        product.web.popen.send_signal(signal.SIGTERM)
+        said, body = wire.answer()
+        assert said.startswith(b"HTTP/1.1 200")
+        assert b"connection: close\r\n" in said
+        assert b'"choices"' in body
+        assert wire.answer() == idle.answer() == (b"", b"")
+        assert product.web.popen.wait(10) == -signal.SIGTERM  # which uvicorn raises again once it is done
+    assert eventually(lambda: _outcome(gateway.acme, slow)) == "ok"
