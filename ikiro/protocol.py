@@ -17,6 +17,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 # What waits is written at once above this, so that the transport's own limit is felt in the middle of a turn too.
 _AT_MOST = 32 * 1024
 _STATUS = b"HTTP/1.1 200 OK\r\n"
+_FAILED = (
+    b"HTTP/1.1 500 Internal Server Error\r\n%bcontent-type: text/plain; charset=utf-8\r\ncontent-length: 21\r\n"
+    b"connection: close\r\n\r\nInternal Server Error"
+)
 # What a lane knows of a request, where its body begins and where it ends.
 Found = tuple[bytes, int, int]
 
@@ -78,10 +82,12 @@ class Joined:
 
 
 class Begun(Typed):
-    """A request that an application answers by itself. ``begin`` ends in ``Protocol.answer``, ``hand_over`` or ``cut``;
-    ``cancel`` ends it."""
+    """A request that an application answers by itself. ``begin`` ends in ``Protocol.answer``, ``hand_over`` or
+    ``fail``, unless its client is ``gone``; the server may ``cancel`` it."""
 
     def begin(self) -> None: ...
+
+    def gone(self) -> None: ...
 
     def cancel(self, msg: object = None) -> bool: ...
 
@@ -163,11 +169,8 @@ class Protocol(HttpToolsProtocol):
         """See ``fast_lane.direct.Client``."""
         self._done()
         self.server_state.total_requests += 1
-        if self._lines_of is not self.server_state.default_headers:
-            self._lines_of = self.server_state.default_headers
-            self._lines = _STATUS + b"".join(b"%b: %b\r\n" % line for line in self._lines_of)
         last = b"connection: close\r\n\r\n" if self._leaving else b"\r\n"
-        self._joined.send(b"%b%b%b%b" % (self._lines, head, last, body))
+        self._joined.send(b"%b%b%b%b%b" % (_STATUS, self._defaults(), head, last, body))
         if self._leaving:
             self._joined.close()
             return
@@ -184,10 +187,18 @@ class Protocol(HttpToolsProtocol):
         self._leave()
         self._go_on()
 
-    def cut(self) -> None:
-        """See ``fast_lane.direct.Client``."""
+    def fail(self) -> None:
+        """See ``fast_lane.direct.Client``. As uvicorn does when an application fails."""
         self._done()
-        self._joined.abort()
+        self._joined.send(_FAILED % self._defaults())
+        self._joined.close()
+
+    def _defaults(self) -> bytes:
+        """What uvicorn says in every head."""
+        if self._lines_of is not self.server_state.default_headers:
+            self._lines_of = self.server_state.default_headers
+            self._lines = b"".join(b"%b: %b\r\n" % line for line in self._lines_of)
+        return self._lines
 
     def _done(self) -> bytes:
         self._tasks.discard(self._call)
@@ -219,7 +230,7 @@ class Protocol(HttpToolsProtocol):
         self._taken()
         if call is not None:
             self._done()
-            call.cancel()
+            call.gone()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:

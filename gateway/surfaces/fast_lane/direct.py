@@ -43,8 +43,8 @@ class Client(Protocol):
         """Serve it the usual way, with this in its scope."""
         ...
 
-    def cut(self) -> None:
-        """Hang up."""
+    def fail(self) -> None:
+        """Say that something went wrong here, and hang up."""
         ...
 
 
@@ -71,9 +71,15 @@ class DirectCall:
             self._hand_over(None)
 
     def cancel(self, msg: object = None) -> bool:
-        """Nobody waits for the answer any more: what was begun for it is ended, and settled."""
+        """The server has no patience left."""
         if self._over:
             return False
+        self.gone()
+        self._client.loop.call_soon(self._client.fail)  # not now: the server goes through what it cancels
+        return True
+
+    def gone(self) -> None:
+        """Nobody waits for the answer any more: what was begun for it is ended, and settled."""
         sent = self._sent
         self._end()
         if self.flight.opened is None:
@@ -82,7 +88,6 @@ class DirectCall:
             if sent is not None:
                 sent.drop()
             _ = background.start(self.prepared.ended(self.flight, "client_closed").settle(), name="settle-cut-off")
-        return True
 
     def came(self, reply: Any) -> None:
         """See ``Asker``."""
@@ -140,10 +145,14 @@ class DirectCall:
         self._answer()
 
     def _answer(self) -> None:
-        if not self._over:
-            self._end()
+        if self._over:
+            return
+        self._end()
+        try:
             self._counters.done(200, time.monotonic() - self.flight.began)
             self._client.answer(answering.lines(self.flight, len(self._body)), self._body)
+        except Exception as error:  # noqa: BLE001
+            self._crashed(error)
 
     def _go_on(self, failed: Failed | None) -> None:
         meter = self.prepared.meter(self.flight)
@@ -158,7 +167,7 @@ class DirectCall:
         """What must not happen has, and nobody above would answer for it."""
         log.error("fast_lane.crashed", exc_info=error)
         self._end()
-        self._client.cut()
+        self._client.fail()
 
     def _end(self) -> None:
         self._over = True

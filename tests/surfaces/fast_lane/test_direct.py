@@ -159,10 +159,16 @@ def test_head__that_asks_for_more_after_plain_ones__is_obeyed(lanes: Lanes, upst
     assert [after for _, after in told] == [b"" if line == "Connection: close" else b"HTTP/1.1 200"] * 2
 
 
-def _outcome(org: Org, model: str) -> Any:
-    with org.client() as client:
-        listed = client.get("/v1/requests", params={"limit": 1, "model": model}).json()["data"]
-    return listed[0]["outcome"] if listed and listed[0]["price_version"] else None
+def outcomes(org: Org, model: str, number: int) -> list[str]:
+    """How the last so many calls of a model ended, the latest first, once all are settled."""
+
+    def listed() -> list[str] | None:
+        with org.client() as client:
+            found = client.get("/v1/requests", params={"limit": number, "model": model}).json()["data"]
+        settled = [one["outcome"] for one in found if one["price_version"]]
+        return settled if len(settled) == number else None
+
+    return list(eventually(listed, within=20))
 
 
 def test_client__hangs_up_while_the_model_thinks__upstream_is_let_go_and_the_call_is_settled(
@@ -178,7 +184,7 @@ def test_client__hangs_up_while_the_model_thinks__upstream_is_let_go_and_the_cal
     began = time.monotonic()
     upstream.wait_for(lambda calls: any(call["disconnected"] for call in calls), seconds=5)
     assert time.monotonic() - began < 0.5
-    assert eventually(lambda: _outcome(lanes.fast.acme, model)) == "client_closed"
+    assert outcomes(lanes.fast.acme, model, 2) == ["client_closed", "ok"]
 
 
 def test_kept_connection__closed_by_the_provider__costs_nobody_an_answer(lanes: Lanes, upstream: Any) -> None:
@@ -214,8 +220,30 @@ def test_limit__used_up__refuses_as_the_usual_lane_does_and_asks_nobody(lanes: L
             assert wire.answer()[0].startswith(b"HTTP/1.1 200")
 
 
+def test_server__stops_and_loses_patience__ends_the_call_and_settles_it(gateway: Gateway, upstream: Any) -> None:
+    slow = f"openai/fake:delay,delay_ms=9000,mark={uuid.uuid4().hex[:8]}"
+    quick = "openai/fake:delay,delay_ms=300"
+    with gateway.beside(IKIRO_FAST_LANE="1") as product:
+        with connected(product) as wire, connected(product) as other:
+            for one in (wire, other):  # so that two connections are open
+                one.send(request(product.acme, model=quick))
+            assert [one.answer()[0][:12] for one in (wire, other)] == [b"HTTP/1.1 200"] * 2
+            other.send(request(product.acme, model=slow))  # the first of its kind, so that the next is known
+            wire.send(request(product.acme, model=slow))
+            upstream.wait_for(lambda calls: sum("9000" in str(call["body"]) for call in calls) == 2, seconds=5)
+            assert product.web.popen is not None
+            product.web.popen.send_signal(signal.SIGTERM)
+            # As uvicorn answers for a task that it cancels, which is what the other one is.
+            told = lasting(wire.answer(), other.answer())
+            assert told[0] == told[1]
+            assert told[0].startswith(b"HTTP/1.1 500")
+            assert wire.answer() == other.answer() == (b"", b"")
+            assert product.web.popen.wait(10) == -signal.SIGTERM
+    assert outcomes(gateway.acme, slow, 2) == ["client_closed"] * 2
+
+
 def test_server__stops_while_a_call_is_under_way__answers_it_and_closes(gateway: Gateway, upstream: Any) -> None:
-    slow = "openai/fake:delay,delay_ms=1200"
+    slow = f"openai/fake:delay,delay_ms=1200,mark={uuid.uuid4().hex[:8]}"
     with gateway.beside(IKIRO_FAST_LANE="1") as product, connected(product) as wire, connected(product) as idle:
         wire.send(request(product.acme, model=slow))
         assert wire.answer()[0].startswith(b"HTTP/1.1 200")
@@ -230,4 +258,4 @@ def test_server__stops_while_a_call_is_under_way__answers_it_and_closes(gateway:
         assert b'"choices"' in body
         assert wire.answer() == idle.answer() == (b"", b"")
         assert product.web.popen.wait(10) == -signal.SIGTERM  # which uvicorn raises again once it is done
-    assert eventually(lambda: _outcome(gateway.acme, slow)) == "ok"
+    assert outcomes(gateway.acme, slow, 2) == ["ok"] * 2
