@@ -26,6 +26,8 @@ from gateway.platform.telemetry.metrics import Operation
 from gateway.surfaces.asgi import BEGUN
 from gateway.surfaces.fast_lane import answering
 
+# Where the lane finds, in the scope, the body of a request that comes back from here.
+BODY = "ikiro.body"
 log = structlog.get_logger(__name__)
 
 
@@ -161,7 +163,8 @@ class DirectCall:
 
     def _hand_over(self, begun: Call | None) -> None:
         self._end()
-        self._client.hand_over({BEGUN: begun})
+        # With its body, so that what was admitted is settled even if the client hangs up before it is read again.
+        self._client.hand_over({BEGUN: begun, BODY: self._body})
 
     def _crashed(self, error: Exception) -> None:
         """What must not happen has, and nobody above would answer for it."""

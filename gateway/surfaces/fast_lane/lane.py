@@ -20,7 +20,7 @@ from gateway.surfaces.asgi import BEGUN, Receive, Scope, Send
 from gateway.surfaces.body_limits import body_limit
 from gateway.surfaces.fast_lane import answering, asked
 from gateway.surfaces.fast_lane.answering import Served
-from gateway.surfaces.fast_lane.direct import Client, DirectCall
+from gateway.surfaces.fast_lane.direct import BODY, Client, DirectCall
 from gateway.surfaces.fast_lane.heads import Found, Heads
 from gateway.surfaces.fast_lane.known import Known
 from gateway.surfaces.openai import envelope
@@ -51,8 +51,11 @@ class FastLane:
         gate.keep_also(self._leases)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if BEGUN in scope:
+            await self._usual(scope, asked.again(scope[BODY], receive), send)
+            return
         credential = asked.credential(scope, self._most_bytes)
-        if credential is None or BEGUN in scope or tracing.recording():
+        if credential is None or tracing.recording():
             await self._usual(scope, receive, send)
             return
         began, loop = time.monotonic(), asyncio.get_running_loop()

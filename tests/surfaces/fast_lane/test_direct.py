@@ -3,6 +3,7 @@ come in and whatever happens meanwhile."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import re
@@ -17,6 +18,9 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.surfaces.asgi import BEGUN
+from gateway.surfaces.fast_lane import FastLane
+from gateway.surfaces.fast_lane.direct import BODY
 from tests.harness import Gateway, Org, eventually
 from tests.surfaces.fast_lane.conftest import Lanes
 from tests.surfaces.fast_lane.test_same import ANSWERED, FAILED, differences, plain, recorded, seen
@@ -196,6 +200,33 @@ def test_kept_connection__closed_by_the_provider__costs_nobody_an_answer(lanes: 
         for _ in range(5):
             wire.send(request(lanes.fast.acme))
             assert wire.answer()[0].startswith(b"HTTP/1.1 200")
+
+
+def test_call__comes_back_while_its_client_hangs_up__reaches_the_usual_lane_with_its_body() -> None:
+    """There it is settled: whoever has a lease must not be lost between the two."""
+    seen_there: list[Any] = []
+
+    async def usual(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        seen_there.extend([scope[BEGUN], await receive(), await receive()])
+
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PATH,
+        "headers": [],
+        "query_string": b"",
+        BEGUN: "it",
+        BODY: b"{}",
+    }
+    asyncio.run(FastLane(usual)(scope, gone, gone))
+    assert seen_there == [
+        "it",
+        {"type": "http.request", "body": b"{}", "more_body": False},
+        {"type": "http.disconnect"},
+    ]
 
 
 def test_limit__used_up__refuses_as_the_usual_lane_does_and_asks_nobody(lanes: Lanes, upstream: Any) -> None:
