@@ -37,7 +37,7 @@ class Application:
             body_limit=body_limit, finish=dress_unrouted, crashed=problems.crashed, shortcut=shortcut,
             preflight=reach.preflight,
         )  # fmt: skip
-        self._fast = FastLane(self._slim) if settings.IKIRO_FAST_LANE else self._slim
+        self.fast = FastLane(self._slim) if settings.IKIRO_FAST_LANE else None
         self._accounts = AccountLane()
         self._console = Bounded(StockLane(settings.CONSOLE_MIDDLEWARE))
 
@@ -51,7 +51,7 @@ class Application:
 
     def _lane(self, path: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
         if path == PATH:
-            return self._fast
+            return self.fast or self._slim
         if path.startswith(_SLIM_PREFIXES):
             return self._slim
         return self._accounts if path.startswith(_ACCOUNT_PREFIXES) else self._console

@@ -15,12 +15,46 @@ def post(root: str, **more) -> egress.Post:
     return egress.Post(f"{root}/v1?a=b", {"authorization": "Bearer x"}, trusted=True, timeouts=QUICK, **more)
 
 
-async def whole(prepared: egress.Post, body: bytes = b"{}") -> tuple[int, bytes]:
+class Told:
+    """Somebody who sends without waiting in a task, so that a test can."""
+
+    def __init__(self):
+        self.end = asyncio.get_running_loop().create_future()
+
+    def answered(self, response, body):
+        self.end.set_result((response, body))
+
+    def failed(self, error):
+        self.end.set_exception(error)
+
+
+async def awaited(prepared: egress.Post, body: bytes = b"{}") -> tuple[int, bytes]:
     response, data = await prepared.whole(body, most_of_error=8)
     return response.status, data
 
 
-def test_post__in_a_row__send_the_same_head_over_one_connection():
+async def told(prepared: egress.Post, body: bytes = b"{}") -> tuple[int, bytes]:
+    """Likewise, but sent without a task where a connection is open."""
+    sender = Told()
+    sent = prepared.send(egress.current_pool(), body, sender, most_of_error=8)
+    if sent is None:
+        return await awaited(prepared, body)
+    try:
+        response, data = await sender.end
+    except egress.NotSeen:
+        return await awaited(prepared, body)
+    except asyncio.CancelledError:
+        sent.drop()
+        raise
+    return response.status, data
+
+
+@pytest.fixture(params=[awaited, told])
+def whole(request):
+    return request.param
+
+
+def test_post__in_a_row__send_the_same_head_over_one_connection(whole):
     heads = []
 
     async def handler(reader, writer, head):
@@ -43,7 +77,7 @@ def test_post__in_a_row__send_the_same_head_over_one_connection():
     assert heads[0] == heads[3]  # what is prepared is what is sent otherwise
 
 
-def test_post__two_hundred_at_once__nobody_gets_anothers_answer():
+def test_post__two_hundred_at_once__nobody_gets_anothers_answer(whole):
     async def handler(reader, writer, head):
         length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
         said = await reader.readexactly(length)
@@ -63,7 +97,7 @@ def test_post__two_hundred_at_once__nobody_gets_anothers_answer():
     assert asyncio.run(scene()) <= 200
 
 
-def test_post__kept_connection_closed_as_we_write__is_replaced_once():
+def test_post__kept_connection_closed_as_we_write__is_replaced_once(whole):
     async def scene():
         turn = 0
 
@@ -95,7 +129,7 @@ def test_post__kept_connection_closed_as_we_write__is_replaced_once():
     ids=["stalled", "long-error", "compressed", "nonsense", "too-large"],
 )
 @pytest.mark.parametrize("warm", [False, True])
-def test_post__answer_that_is_none__raises_and_what_is_left_of_it_reaches_nobody(raw, error, warm):
+def test_post__answer_that_is_none__raises_and_what_is_left_of_it_reaches_nobody(raw, error, warm, whole):
     async def scene():
         answers = [OK, raw] if warm else [raw]
 
@@ -115,7 +149,7 @@ def test_post__answer_that_is_none__raises_and_what_is_left_of_it_reaches_nobody
     assert asyncio.run(scene()) in (1, 2)  # one where the answer that was no good was complete
 
 
-def test_pool__connections_idle_for_long__are_closed_and_the_others_are_not(monkeypatch):
+def test_pool__connections_idle_for_long__are_closed_and_the_others_are_not(monkeypatch, whole):
     monkeypatch.setattr(pool, "_IDLE_S", 0.2)
 
     async def scene():
@@ -135,7 +169,7 @@ def test_pool__connections_idle_for_long__are_closed_and_the_others_are_not(monk
     assert asyncio.run(scene()) == 3
 
 
-def test_post__caller_gone__upstream_sees_it():
+def test_post__caller_gone__upstream_sees_it(whole):
     async def scene():
         gone = asyncio.Event()
         asked = asyncio.Event()
@@ -168,7 +202,7 @@ def test_post__header_that_is_not_ours_to_send__is_refused_when_it_is_prepared(h
         egress.Post("http://127.0.0.1:1/", headers, trusted=True, timeouts=QUICK)
 
 
-def test_post__private_address_that_is_not_trusted__is_refused():
+def test_post__private_address_that_is_not_trusted__is_refused(whole):
     async def scene():
         async with serving(answering(OK)) as (root, seen):
             prepared = egress.Post(root, {}, trusted=False, timeouts=QUICK)

@@ -13,6 +13,7 @@ import pytest
 from gateway.core.errors import Unavailable
 from gateway.core.valkey import CommandFailed, Script, StoreUnavailable, Valkey, connection, shard_of, sync_client
 from gateway.core.valkey.address import parse
+from gateway.core.valkey.packing import pack
 from gateway.core.valkey.shards import prefix
 from ikiro.stack.testing import TestStack
 
@@ -124,6 +125,55 @@ def test_script__unknown_to_the_server_and_waiter_gone__is_not_run(url: str) -> 
         await asyncio.gather(task, return_exceptions=True)
         assert await store.script(push, ["list"], ["kept"]) == 1
         assert await store.execute("LRANGE", "list", 0, -1) == [b"kept"]
+
+    within(url, work)
+
+
+class Heard:
+    """What somebody who does not wait in a task is told."""
+
+    def __init__(self) -> None:
+        self.replies: list[object] = []
+        self.errors: list[BaseException] = []
+
+    def came(self, reply: object) -> None:
+        self.replies.append(reply)
+
+    def lost(self, error: BaseException) -> None:
+        self.errors.append(error)
+
+
+def test_tell__among_those_who_wait__each_is_told_its_own_and_when_it_was_written(url: str) -> None:
+    async def work(store: Valkey) -> None:
+        await store.ready()
+        heard, order = Heard(), []
+        store.tell_packed(pack(("ECHO", "first")), heard, lambda: order.append("written"))
+        waiting = store.submit("ECHO", "second")
+        store.tell_packed(pack(("NOTHING",)), heard)
+        store.tell_packed(pack(("ECHO", "third")), heard)
+        assert order == []
+        assert await waiting == b"second"
+        order.append("answered")
+        await asyncio.sleep(0.05)
+        assert heard.replies == [b"first", b"third"]
+        assert [type(error) for error in heard.errors] == [CommandFailed]
+        assert order == ["written", "answered"]
+
+    within(url, work)
+
+
+def test_tell__connection_lost_before_it_was_written__says_so_once(url: str) -> None:
+    async def work(store: Valkey) -> None:
+        await store.ready()
+        heard, written = Heard(), []
+        store.tell_packed(pack(("ECHO", "x")), heard, lambda: written.append(1))
+        assert store._pipe is not None
+        store._pipe.drop()
+        await asyncio.sleep(0.05)
+        assert (heard.replies, len(heard.errors), written) == ([], 1, [1])
+        assert isinstance(heard.errors[0], StoreUnavailable)
+        with pytest.raises(StoreUnavailable):
+            store.tell_packed(pack(("ECHO", "x")), heard)
 
     within(url, work)
 

@@ -123,7 +123,9 @@ def serve(
         from ikiro.protocol import Protocol
 
         port = free_port()
-        config = uvicorn.Config(application, port=port, http=Protocol, lifespan="on", log_config=None)
+        config = uvicorn.Config(
+            application, port=port, http=Protocol, lifespan="on", log_config=None, proxy_headers=False, access_log=False
+        )
         server = uvicorn.Server(config)
         server.capture_signals = _no_signals
         running = asyncio.create_task(server.serve())
@@ -188,6 +190,31 @@ def test_pass_through__warm__no_thread_no_query_two_commands(
         assert counts.threads == []
         assert counts.database == []
         assert gate.store().commands_sent - sent <= 2 * REQUESTS
+
+    serve(scenario)
+
+
+def test_plain__warm__goes_straight_from_packet_to_packet(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No task, and the server's own reading of it neither; what is streamed has one."""
+
+    async def scenario(client: Client, port: int) -> None:
+        from gateway.surfaces.fast_lane import FastLane
+
+        entered = []
+        enter = FastLane.__call__
+
+        async def counted(self: FastLane, *asgi: Any) -> None:
+            entered.append(len(asyncio.all_tasks()))
+            await enter(self, *asgi)
+
+        monkeypatch.setattr(FastLane, "__call__", counted)
+        before = asyncio.all_tasks()
+        for stream, tasks in ((False, 0), (True, REQUESTS)):
+            for _ in range(REQUESTS):
+                answer = await client.ask("POST", "/v1/chat/completions", completion(MODELS[1], stream))
+                assert answer.status == 200, answer.body
+                assert stream or asyncio.all_tasks() == before
+            assert len(entered) == tasks
 
     serve(scenario)
 

@@ -11,20 +11,31 @@ from __future__ import annotations
 
 from gateway.core.egress.check import check
 from gateway.core.egress.client import Response, Timeouts, open  # noqa: A004  (read as egress.open)
-from gateway.core.egress.errors import ConnectFailed, EgressRefused, UpstreamBroken, UpstreamStalled, UpstreamTimeout
-from gateway.core.egress.pool import close_pool
-from gateway.core.egress.post import Post
+from gateway.core.egress.errors import (
+    ConnectFailed,
+    EgressRefused,
+    NotSeen,
+    UpstreamBroken,
+    UpstreamStalled,
+    UpstreamTimeout,
+)
+from gateway.core.egress.pool import close_pool, current_pool
+from gateway.core.egress.post import Post, Sender, Sent
 
 __all__ = [
     "ConnectFailed",
     "EgressRefused",
+    "NotSeen",
     "Post",
     "Response",
+    "Sender",
+    "Sent",
     "Timeouts",
     "UpstreamBroken",
     "UpstreamStalled",
     "UpstreamTimeout",
     "check",
     "close_pool",
+    "current_pool",
     "open",
 ]

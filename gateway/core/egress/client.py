@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
 
-from gateway.core.egress.connection import Connection, Exchange
+from gateway.core.egress.connection import Connection, Exchange, Waiter
 from gateway.core.egress.errors import EgressRefused, UpstreamBroken, UpstreamStalled, UpstreamTimeout
 from gateway.core.egress.pool import Lease, Pool, current_pool
 from gateway.core.egress.target import Target, parse_url
@@ -46,17 +46,25 @@ class Response:
         self.stall = timeouts.stall
         self._taken = 0
         self._late = False
+        # The same of an answer that is no 2xx, for ``advance``.
+        self.most_of_error: int | None = None
 
     async def head(self) -> None:
+        while not self.head_came():
+            await self._wait()
+
+    def head_came(self) -> bool:
+        """Whether the head is there, looked at for the first time. Raises what went wrong."""
         exchange = self._exchange
-        while not exchange.head_done:
+        if not exchange.head_done:
             if exchange.error is not None:
                 raise exchange.error
-            await self._wait()
+            return False
         self.status = exchange.status
         for name, value in exchange.headers:
             if name == b"content-encoding" and value.strip().lower() not in (b"identity", b""):
                 raise UpstreamBroken("The upstream compressed its answer although that was not asked for.")
+        return True
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -79,6 +87,11 @@ class Response:
             if exchange.error is not None:
                 raise exchange.error
             await self._wait()
+        return self.arrived()
+
+    def arrived(self) -> bytes:
+        """What has arrived since the last call. Raises likewise."""
+        exchange = self._exchange
         data = exchange.chunks.popleft() if len(exchange.chunks) == 1 else b"".join(exchange.chunks)
         exchange.chunks.clear()
         exchange.buffered = 0
@@ -98,31 +111,70 @@ class Response:
     async def read(self, limit: int | None = None) -> bytes:
         """The whole body. Raises UpstreamBroken when it has more than ``limit`` bytes (default: the call's limit)."""
         if limit is not None:
-            self._limit = min(self._limit, self._taken + limit)
+            self.at_most(limit)
         parts = []  # not ``async for``: the loop books every async generator, which costs more than joining
         while (data := await self.next_chunk()) is not None:
             parts.append(data)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def advance(self, parts: list[bytes]) -> bool:
+        """Add what has arrived to ``parts``: whether that was the last of it. Raises as ``next_chunk`` does."""
+        exchange = self._exchange
+        if exchange.chunks:
+            if not parts and self.status >= 300 and self.most_of_error is not None:
+                self.at_most(self.most_of_error)
+            parts.append(self.arrived())
+        if not exchange.complete and exchange.error is not None:
+            raise exchange.error
+        return exchange.complete
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything at all has arrived."""
+        return self._exchange.started
+
+    @property
+    def age(self) -> float:
+        """Seconds since the request was written."""
+        return self._loop.time() - self._started
+
+    def at_most(self, limit: int) -> None:
+        """Of what is still to come, take no more than ``limit`` bytes."""
+        self._limit = min(self._limit, self._taken + limit)
+
     async def _wait(self) -> None:
-        loop = self._loop
-        limits, now = self._timeouts, loop.time()
-        first = not self._taken
-        local = self._started + limits.first_byte if first else now + self.stall
-        deadline = min(local, self._started + limits.total)
-        self._late = False
-        waiter = self._exchange.waiter = loop.create_future()
-        self._pool.watch(self, deadline)
+        waiter = self._loop.create_future()
+        deadline, local = self.watched(waiter)
         try:
             await waiter
         finally:
-            self._pool.unwatch(self)
-            self._exchange.waiter = None
+            self.unwatched()
+        self.check_in_time(deadline, local)
+
+    def watched(self, waiter: Waiter) -> tuple[float, float]:
+        """Have ``waiter`` woken by what arrives, or when it is too late: (the deadline, the deadline of the next bytes
+        alone)."""
+        limits = self._timeouts
+        local = self._loop.time() + self.stall if self._taken else self._started + limits.first_byte
+        deadline = min(local, self._started + limits.total)
+        self._late = False
+        self._exchange.waiter = waiter
+        self._pool.watch(self, deadline)
+        return deadline, local
+
+    def unwatched(self) -> None:
+        """Nobody waits any longer."""
+        self._pool.unwatch(self)
+        self._exchange.waiter = None
+
+    def check_in_time(self, deadline: float, local: float) -> None:
+        """Raises UpstreamTimeout or UpstreamStalled where the wait ended by its deadline."""
         if not self._late:
             return
+        limits = self._timeouts
         if deadline < local:
             raise UpstreamTimeout(f"The upstream took longer than {limits.total:g} s.")
-        if first:
+        if not self._taken:
             raise UpstreamTimeout(f"The upstream sent nothing for {limits.first_byte:g} s.")
         raise UpstreamStalled(f"The upstream fell silent for {self.stall:g} s in the middle of its answer.")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
 import httptools
 
@@ -17,6 +18,14 @@ from gateway.core.errors import UpstreamError
 
 _MAX_HEAD = 64 * 1024
 _HIGH_WATER = 256 * 1024
+
+
+class Waiter(Protocol):
+    """Who is woken by what arrives: a future, or whoever stands in the place of one."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: None, /) -> None: ...
 
 
 class Exchange:
@@ -42,7 +51,7 @@ class Exchange:
         self.buffered = 0
         self.started = self.head_done = self.complete = self.until_close = False
         self.error: UpstreamError | None = None
-        self.waiter: asyncio.Future[None] | None = None
+        self.waiter: Waiter | None = None
 
     def wake(self) -> None:
         waiter, self.waiter = self.waiter, None
@@ -181,10 +190,10 @@ class Connection(asyncio.Protocol):
             self._spoiled = self._spoiled or status == 101
             return
         exchange.status, exchange.head_done = status, True
-        framed = any(
-            name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower())
-            for name, value in exchange.headers
-        )
+        framed = False
+        for name, value in exchange.headers:
+            framed = framed or name == b"content-length"
+            framed = framed or (name == b"transfer-encoding" and b"chunked" in value.lower())
         if self._bodiless:
             exchange.complete = self._spoiled = True  # llhttp would wait for a body, so this connection ends here
         elif not framed and status not in (204, 304):

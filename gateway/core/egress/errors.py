@@ -31,3 +31,7 @@ class UpstreamStalled(UpstreamError):
 
 class UpstreamBroken(UpstreamError):
     default_code = "upstream_error"
+
+
+class NotSeen(UpstreamBroken):
+    """A kept connection was closed by its server before it can have seen the request, which may be sent again."""

@@ -78,6 +78,10 @@ class Pool:
         except TimeoutError:
             raise ConnectFailed(f"Connecting to {target.authority!r} took longer than {connect_s:g} s.") from None
 
+    def has_warm(self, key: Key) -> bool:
+        """Whether ``warm`` would most probably find one."""
+        return bool(self._idle.get(key))
+
     def warm(self, key: Key) -> Lease | None:
         """A connection that is open and idle, the warmest first."""
         idle = self._idle.get(key)

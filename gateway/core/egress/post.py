@@ -3,11 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol as Typed
 
 from gateway.core.egress.client import MB, STALE_S, Response, Timeouts, encoded, open, start_of  # noqa: A004
-from gateway.core.egress.errors import UpstreamBroken
-from gateway.core.egress.pool import current_pool, key_of
+from gateway.core.egress.errors import NotSeen, UpstreamBroken
+from gateway.core.egress.pool import Lease, Pool, current_pool, key_of
 from gateway.core.egress.target import parse_url
+
+
+class Sender(Typed):
+    """Who sends without waiting in a task. Is told one of these, once; neither may raise."""
+
+    def answered(self, response: Response, body: bytes) -> None:
+        """The response and its whole body."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """What went wrong: NotSeen where the request may be sent again."""
+        ...
+
+
+class Sent:
+    """A request on its way, and what comes back of it."""
+
+    __slots__ = ("_deadline", "_lease", "_local", "_most", "_parts", "_pool", "_response", "_sender")
+
+    def __init__(self, response: Response, lease: Lease, pool: Pool, sender: Sender) -> None:
+        self._response, self._lease, self._pool, self._sender = response, lease, pool, sender
+        self._parts: list[bytes] = []
+        self._deadline, self._local = response.watched(self)
+
+    def drop(self) -> None:
+        """Nobody waits for it any more: the upstream sees at once that nobody does."""
+        self._response.unwatched()
+        self._lease.connection.abort()
+
+    def done(self) -> bool:
+        """See ``Waiter``."""
+        return False
+
+    def set_result(self, result: None, /) -> None:
+        """See ``Waiter``: something arrived, went wrong, or is too late."""
+        response = self._response
+        response.unwatched()
+        try:
+            response.check_in_time(self._deadline, self._local)
+            if not response.head_came() or not response.advance(self._parts):
+                self._deadline, self._local = response.watched(self)
+                return
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits to be told
+            self._lease.connection.abort()
+            if isinstance(error, UpstreamBroken) and not response.begun and response.age < STALE_S:
+                self._sender.failed(NotSeen(error.detail))
+            else:
+                self._sender.failed(error)
+            return
+        self._pool.release(self._lease)
+        parts = self._parts
+        self._sender.answered(response, parts[0] if len(parts) == 1 else b"".join(parts))
 
 
 class Post:
@@ -48,6 +101,20 @@ class Post:
             raise
         pool.release(lease)
         return response, data
+
+    def warm(self, pool: Pool) -> bool:
+        """Whether there is an idle connection to send over."""
+        return pool.has_warm(self._key)
+
+    def send(self, pool: Pool, body: bytes, sender: Sender, *, most_of_error: int) -> Sent | None:
+        """``whole`` for who does not wait in a task, over a warm connection; None without one."""
+        lease = pool.warm(self._key)
+        if lease is None:
+            return None
+        exchange = lease.connection.begin(b"%b%d%b" % (self._start, len(body), self._end), body, bodiless=False)
+        response = Response(lease.connection, exchange, self._timeouts, self._max_body, pool)
+        response.most_of_error = most_of_error
+        return Sent(response, lease, pool, sender)
 
     async def _opened(self, body: bytes, most_of_error: int) -> tuple[Response, bytes]:
         """Likewise, over a connection that has to be opened."""

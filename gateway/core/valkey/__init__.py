@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from gateway.core.valkey.client import Valkey, connection
 from gateway.core.valkey.errors import CommandFailed, ScriptMissing, StoreUnavailable
+from gateway.core.valkey.pipe import Asker
 from gateway.core.valkey.script import Script
 from gateway.core.valkey.shards import SHARDS, prefix, shard_of
 from gateway.core.valkey.sync import sync_client
 
 __all__ = [
     "SHARDS",
+    "Asker",
     "CommandFailed",
     "Script",
     "ScriptMissing",

@@ -22,7 +22,7 @@ from gateway.core.errors import GatewayError, Unavailable
 from gateway.core.valkey.address import parse
 from gateway.core.valkey.errors import CommandFailed, StoreUnavailable
 from gateway.core.valkey.packing import Argument, Words, pack
-from gateway.core.valkey.pipe import Pipe
+from gateway.core.valkey.pipe import Asker, Pipe
 from gateway.core.valkey.script import Script
 
 log = structlog.get_logger(__name__)
@@ -78,9 +78,10 @@ class Valkey:
         does not know."""
         return self._live().send(packed)
 
-    def post_packed(self, packed: bytes, lost: Callable[[BaseException], None]) -> None:
-        """Likewise, for a reply that nobody waits for: ``lost`` is called when there is none, or an error."""
-        self._live().post(packed, lost)
+    def tell_packed(self, packed: bytes, asker: Asker, written: Callable[[], None] | None = None) -> None:
+        """Likewise, for who does not wait in a task: ``asker`` is told; ``written`` is called once the command is on
+        its way, or is known not to be."""
+        self._live().tell(packed, asker, written)
 
     def _live(self) -> Pipe:
         pipe = self._pipe

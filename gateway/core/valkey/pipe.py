@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import hiredis
 
@@ -27,14 +27,25 @@ _HELD_UP_S = 0.02
 _WRITE_BUFFER_BYTES = 8 * 1024 * 1024
 
 
-class Unawaited:
-    """Stands in a future's place for a command whose reply nobody waits for: ``lost`` is called with the error when
-    there is one, soon after."""
+class Asker(Protocol):
+    """Who asks without waiting in a task. What ``came`` raises is its own affair: it must not."""
 
-    __slots__ = ("_lost", "_over")
+    def came(self, reply: Any) -> None:
+        """The reply, as it is read."""
+        ...
 
-    def __init__(self, lost: Callable[[BaseException], None]) -> None:
-        self._lost = lost
+    def lost(self, error: BaseException) -> None:
+        """There is none, or an error."""
+        ...
+
+
+class Told:
+    """Stands in a future's place for an ``Asker``."""
+
+    __slots__ = ("_asker", "_over")
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
         self._over = False
 
     def done(self) -> bool:
@@ -42,10 +53,11 @@ class Unawaited:
 
     def set_result(self, reply: Any) -> None:
         self._over = True
+        self._asker.came(reply)
 
     def set_exception(self, error: BaseException) -> None:
         self._over = True
-        asyncio.get_running_loop().call_soon(self._lost, error)
+        asyncio.get_running_loop().call_soon(self._asker.lost, error)
 
 
 class _Pending:
@@ -53,7 +65,7 @@ class _Pending:
 
     __slots__ = ("deadline", "fallback", "future")
 
-    def __init__(self, future: asyncio.Future[Any] | Unawaited, deadline: float, fallback: Words | None) -> None:
+    def __init__(self, future: asyncio.Future[Any] | Told, deadline: float, fallback: Words | None) -> None:
         self.future = future
         self.deadline = deadline
         self.fallback = fallback
@@ -69,6 +81,7 @@ class Pipe(asyncio.Protocol):
         self._max_pending = max_pending
         self._pending: deque[_Pending] = deque()
         self._out: list[bytes] = []
+        self._written: list[Callable[[], None]] = []
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._look_at = 0.0
@@ -87,10 +100,13 @@ class Pipe(asyncio.Protocol):
         self._queue(_Pending(future, self._loop.time() + self._timeout, fallback), packed)
         return future
 
-    def post(self, packed: bytes, lost: Callable[[BaseException], None]) -> None:
-        """``send`` for a reply that nobody waits for; ``lost`` is told of an error. Raises likewise."""
+    def tell(self, packed: bytes, asker: Asker, written: Callable[[], None] | None = None) -> None:
+        """``send`` for who does not wait in a task. ``written`` is called once the command is on its way, or is known
+        not to be. Raises likewise."""
         self._check()
-        self._queue(_Pending(Unawaited(lost), self._loop.time() + self._timeout, None), packed)
+        self._queue(_Pending(Told(asker), self._loop.time() + self._timeout, None), packed)
+        if written is not None:
+            self._written.append(written)
 
     def _check(self) -> None:
         if not self.alive:
@@ -115,6 +131,10 @@ class Pipe(asyncio.Protocol):
         if self._out and self._transport is not None:
             self._transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
             self._out.clear()
+        if self._written:
+            written, self._written = self._written, []
+            for told in written:
+                told()
 
     def _sweep(self) -> None:
         """Fail what is overdue. Deadlines only grow along the queue, so the first that is in time ends the look."""

@@ -9,19 +9,22 @@ out to be anything but plain goes on as a usual one, from where it is (``Begun``
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from gateway.core import clock, ids
+from gateway.core.egress import Response, Sender, Sent
 from gateway.core.endpoint import Call
 from gateway.core.template import Marks
+from gateway.core.valkey import Asker
 from gateway.engine import routing
 from gateway.engine.chat import ceilings, response_cache
+from gateway.engine.chat.flights import Flight, opened_by
 from gateway.engine.chat.metering import Meter
 from gateway.engine.chat.settlements import facts_of
 from gateway.engine.routing import Leg, Plan, tiers
@@ -31,40 +34,12 @@ from gateway.platform.admission.prepared import Opened, PreparedAdmission, Prepa
 from gateway.platform.admission.types import Admission, Lease, LeaseDraft
 from gateway.platform.providers import own_prices, prices
 from gateway.platform.providers.attempts import Attempt
-from gateway.platform.providers.entries import Failed
 from gateway.platform.providers.types import Direct, Forwarded, Shape, TokenUsage
 from gateway.platform.telemetry.metrics import metrics
 from tenants.directory import directory
 from tenants.killswitch import Kill
 from tenants.rules import Disconnect
 from tenants.types import ApiKey, Principal
-
-
-@dataclass(slots=True)
-class Begun:
-    """A call that was admitted here and goes on as a usual one; ``failed`` is its first attempt."""
-
-    meter: Meter
-    failed: Failed | None = None
-
-
-class Flight(msgspec.Struct):
-    """One such call under way. Moments are monotonic seconds; ``opened`` is there once it was admitted. Its lease is
-    ``held`` by the call until it is settled or a meter takes over."""
-
-    number: int
-    request: bytes
-    began: float
-    prompt_bytes: int
-    estimate: int
-    tokens: int
-    opened: Opened | None = None
-    admitted: float = 0.0
-    held: bool = False
-
-    @property
-    def request_id(self) -> UUID:
-        return UUID(int=self.number)
 
 
 async def prepare(call: Call, model: str, *, stream: bool) -> Prepared | None:
@@ -129,11 +104,18 @@ class Prepared:
         self._settlements: dict[tuple[bytes, int], PreparedSettlement] = {}
         self._answers = metrics.answers(route.provider.name)
         self._uses, self._used_at = 0, 0.0
+        self._loop, self._store = asyncio.get_running_loop(), gate.store()
         self._until = time.monotonic() + _stands_s(principal)
 
-    def stands(self, now: float) -> bool:
-        """Whether everything that was looked at is still so. Raises Unavailable while nobody can know."""
-        if now >= self._until or not self._health.steady(self._route.model) or directory.killed is not self._killed:
+    def stands(self, now: float, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether everything that was looked at is still so, in this event loop. Raises Unavailable while nobody can
+        know."""
+        if (
+            now >= self._until
+            or directory.killed is not self._killed
+            or loop is not self._loop
+            or not self._health.steady(self._route.model)
+        ):
             return False
         directory.require_fresh()
         return directory.version == self._version or self._unchanged()
@@ -164,15 +146,47 @@ class Prepared:
     async def admit(self, flight: Flight) -> bool:
         """Whether the call is let in, with a lease; anything but a plain yes leaves nothing behind."""
         flight.opened = await self._admission.admit(
-            gate.store(), flight.number, flight.request, flight.estimate, flight.tokens
+            self._store, flight.number, flight.request, flight.estimate, flight.tokens
         )
         flight.admitted, flight.held = time.monotonic(), flight.opened is not None
         return flight.held
 
+    def let_in(self, flight: Flight, asker: Asker) -> None:
+        """Ask for ``admit`` without waiting in a task: ``asker`` is told a reply for ``admitted``. Who stops waiting,
+        or may have been let in unheard, says so by ``give_back``. Raises StoreUnavailable."""
+        command = self._admission.command(flight.request, flight.estimate, flight.tokens)
+        self._store.tell_packed(command, asker)
+
+    def admitted(self, flight: Flight, reply: list[Any]) -> bool:
+        """What ``let_in`` came to, as ``admit`` gives it."""
+        flight.opened = self._admission.opened(reply)
+        flight.admitted, flight.held = time.monotonic(), flight.opened is not None
+        return flight.held
+
+    def give_back(self, flight: Flight) -> None:
+        """Nobody waits for the admission that was asked for."""
+        self._admission.give_back(self._store, flight.number)
+
+    def warm(self) -> bool:
+        """Whether the model can be asked without opening a connection."""
+        return self._direct.warm()
+
+    def send(self, body: bytes, sender: Sender) -> Sent | None:
+        """Begin ``ask`` without waiting in a task: ``sender`` is told what is for ``taken``. None where a connection
+        has to be opened first. Raises BadRequest."""
+        self._route.mark()
+        return self._direct.send(body, sender)
+
+    def taken(self, flight: Flight, response: Response, data: bytes) -> tuple[bytes, TokenUsage | None]:
+        """What ``send`` came to, as ``ask`` gives it. Raises GatewayError."""
+        answer = self._direct.taken(response, data)
+        self._health.worked(round((time.monotonic() - flight.admitted) * 1000))
+        return answer
+
     async def ask(self, flight: Flight, body: bytes) -> tuple[bytes, TokenUsage | None]:
         """The model's answer and its usage. Raises GatewayError."""
         self._route.mark()
-        answer = await self._direct(body)
+        answer = await self._direct.whole(body)
         self._health.worked(round((time.monotonic() - flight.admitted) * 1000))
         return answer
 
@@ -190,8 +204,12 @@ class Prepared:
             meter.seen_bytes, meter.ended = size, "ok"
             await meter.settle()
         else:
-            flight.held = False
-            gate.post_settlement(self._settlement(flight, _opened(flight), usage))
+            self.post(flight, usage)
+
+    def post(self, flight: Flight, usage: TokenUsage, written: Callable[[], None] | None = None) -> None:
+        """Settle a counted answer; ``written`` is called once that is on its way."""
+        flight.held = False
+        gate.post_settlement(self._store, self._settlement(flight, opened_by(flight), usage), written)
 
     def _settlement(self, flight: Flight, opened: Opened, usage: TokenUsage) -> bytes:
         """The command that settles an answered call, which is counted where it is watched."""
@@ -240,11 +258,11 @@ class Prepared:
 
     def lease(self, flight: Flight) -> Lease:
         """The lease of an admitted call."""
-        return self._admission.lease(flight.request_id, _opened(flight).reply, flight.estimate, flight.tokens)
+        return self._admission.lease(flight.request_id, opened_by(flight).reply, flight.estimate, flight.tokens)
 
     def meter(self, flight: Flight) -> Meter:
         """An admitted call as a usual one: from here on its lease is the meter's."""
-        call, opened = self._call(flight.request_id, flight.began), _opened(flight)
+        call, opened = self._call(flight.request_id, flight.began), opened_by(flight)
         states, lease = self._admission.states(opened.reply), self.lease(flight)
         gate.keep(lease)
         flight.held = False
@@ -269,11 +287,6 @@ class Prepared:
         call = Call(request_id, self.surface, principal=self.principal, began=began)
         call.decisions.append(dict(self._auth))
         return call
-
-
-def _opened(flight: Flight) -> Opened:
-    assert flight.opened is not None  # noqa: S101 - nothing is asked, settled or handed on before it was admitted
-    return flight.opened
 
 
 def _stands_s(principal: Principal) -> float:

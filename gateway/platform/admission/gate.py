@@ -15,6 +15,7 @@ from uuid import UUID
 
 from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError, Unavailable
+from gateway.core.valkey import Valkey
 from gateway.platform.admission import bounded, payers, prepared, rules, services
 from gateway.platform.admission.limits import Applied, Kind, Level, Limit, LimitState, applied, rate_alone, tightest
 from gateway.platform.admission.process import close as _close_store
@@ -75,10 +76,11 @@ async def settle(lease: Lease, settlement: Settlement, earlier: Sequence[Settlem
     bounded.settled(lease, settlement.charged_micros + sum(attempt.charged_micros for attempt in earlier))
 
 
-def post_settlement(command: bytes) -> None:
-    """``settle`` with a command of ``prepared``, for a caller who does not wait: it is on its way before the answer is,
-    until the store has it the lease stands for it, and what does not arrive is written down."""
-    prepared.post(store(), command)
+def post_settlement(connection: Valkey, command: bytes, written: Callable[[], None] | None = None) -> None:
+    """``settle`` with a command of ``prepared``, for a caller who does not wait: it is on its way before the answer is
+    (``written`` says when), until the store has it the lease stands for it, and what does not arrive is written
+    down."""
+    prepared.post(connection, command, written)
 
 
 def keep(lease: Lease) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -77,11 +78,11 @@ class PreparedAdmission:
         try:
             reply = await store.submit_packed(self.command(request, estimate, tokens))
         except asyncio.CancelledError:
-            self._give_back(store, number)
+            self.give_back(store, number)
             raise
         except StoreUnavailable as error:
             if error.maybe_applied:
-                self._give_back(store, number)
+                self.give_back(store, number)
             return None
         except CommandFailed:
             return None
@@ -108,7 +109,7 @@ class PreparedAdmission:
                 nearest, place = at, here
         return Opened(reply, nearest, self._limits[nearest].limit or 0, reply[place + 1], reply[place + 2])
 
-    def _give_back(self, store: Valkey, number: int) -> None:
+    def give_back(self, store: Valkey, number: int) -> None:
         """Undo what the store may have done for a call that nobody waits for."""
         give_back(store, self._with(UUID(int=number), 0, 0), self._ttl_s, None)
 
@@ -181,16 +182,32 @@ def marked_lease(lease: Lease, marks: Marks) -> Lease:
     )
 
 
-def post(store: Valkey, command: bytes) -> None:
-    """Send a settlement whose reply nobody waits for; what does not arrive is sent again or written down."""
+class _Posted:
+    """A settlement whose reply nobody waits for."""
 
-    def lost(error: BaseException) -> None:
-        resend(store, call_in(command), error)
+    __slots__ = ("_command", "_store")
 
+    def __init__(self, store: Valkey, command: bytes) -> None:
+        self._store, self._command = store, command
+
+    def came(self, reply: Any) -> None:
+        """It arrived."""
+
+    def lost(self, error: BaseException) -> None:
+        """It is sent again, or written down."""
+        resend(self._store, call_in(self._command), error)
+
+
+def post(store: Valkey, command: bytes, written: Callable[[], None] | None = None) -> None:
+    """Send a settlement whose reply nobody waits for; what does not arrive is sent again or written down. ``written``
+    is called once it is on its way."""
+    posted = _Posted(store, command)
     try:
-        store.post_packed(command, lost)
+        store.tell_packed(command, posted, written)
     except StoreUnavailable as error:
-        lost(error)
+        posted.lost(error)
+        if written is not None:
+            written()
 
 
 def call_in(command: bytes) -> Call:

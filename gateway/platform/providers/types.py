@@ -7,7 +7,7 @@ a buffered answer is one delta. Token counts are the provider's own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import msgspec
 
-from gateway.core.egress import UpstreamTimeout
+from gateway.core.egress import Response, Sender, Sent, UpstreamTimeout
 
 T = TypeVar("T")
 
@@ -174,8 +174,25 @@ async def first_of(pieces: AsyncGenerator[T, None], *, within: float | None = No
         raise
 
 
-# The caller's body, answered by the body for the caller and its usage.
-Direct = Callable[[bytes], Awaitable[tuple[bytes, TokenUsage | None]]]
+class Direct(Protocol):
+    """Buffered chat completions by one model, with all that they share prepared."""
+
+    async def whole(self, body: bytes) -> tuple[bytes, TokenUsage | None]:
+        """The caller's body, answered by the body for the caller and its usage. Raises UpstreamError and its kin."""
+        ...
+
+    def warm(self) -> bool:
+        """Whether a call can be ``send`` now."""
+        ...
+
+    def send(self, body: bytes, sender: Sender) -> Sent | None:
+        """Begin ``whole`` for who does not wait in a task; None where that takes more than a connection that is open.
+        Raises BadRequest."""
+        ...
+
+    def taken(self, response: Response, data: bytes) -> tuple[bytes, TokenUsage | None]:
+        """What ``sender`` was told, as ``whole`` gives it. Raises UpstreamError and its kin."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,24 @@ import msgspec
 
 from gateway.core import ids
 from gateway.engine.chat import passthrough
+from gateway.engine.chat.flights import Flight, opened_by
 from gateway.engine.chat.metering import Meter
-from gateway.engine.chat.prepared import Flight, Prepared
+from gateway.engine.chat.prepared import Prepared
 from gateway.platform.providers.types import Forwarded, TokenUsage
 from gateway.platform.telemetry.metrics import Operation
 from gateway.surfaces import asgi, passing, spine
 from gateway.surfaces.asgi import Message, Receive, Send
 from gateway.surfaces.openai import answers
 
-_VERSION = (b"x-api-version", spine.API_VERSION.encode())
+Headers = tuple[tuple[bytes, bytes], ...]
+# What every answer says of its call, and of its body when it is a buffered one.
+_OF_A_CALL: Headers = (
+    (b"x-request-id", b"req_%b"), (b"request-id", b"req_%b"), (b"x-api-version", b"%b"), (b"ratelimit-limit", b"%d"),
+    (b"ratelimit-remaining", b"%d"), (b"ratelimit-reset", b"%d"),
+)  # fmt: skip
 _JSON = (b"content-type", b"application/json")
+_VERSION = spine.API_VERSION.encode()
+_LINES = b"".join(b"%b: %b\r\n" % line for line in (_JSON, (b"content-length", b"%d"), *_OF_A_CALL))
 _EVENTS = (
     (b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
@@ -74,18 +82,22 @@ def _metered(served: Served, first: bytes) -> Meter:
     return meter
 
 
-def _head(served: Served, headers: tuple[tuple[bytes, bytes], ...]) -> Message:
-    flight, opened = served.flight, served.flight.opened
-    assert opened is not None  # noqa: S101 - nothing is answered without
-    served.counters.done(200, time.monotonic() - flight.began)
-    request_id = b"req_" + ids.base32_of(flight.number).encode()
-    return {
-        "type": "http.response.start",
-        "status": 200,
-        "headers": [
-            *headers, (b"x-request-id", request_id), (b"request-id", request_id), _VERSION,
-            (b"ratelimit-limit", b"%d" % opened.limit),
-            (b"ratelimit-remaining", b"%d" % max(0, opened.remaining)),
-            (b"ratelimit-reset", b"%d" % max(0, round(opened.reset_ms / 1000))),
-        ],
-    }  # fmt: skip
+def _head(served: Served, kind: Headers) -> Message:
+    served.counters.done(200, time.monotonic() - served.flight.began)
+    values = _values(served.flight)
+    headers = [*kind, *((name, value % values[at]) for at, (name, value) in enumerate(_OF_A_CALL))]
+    return {"type": "http.response.start", "status": 200, "headers": headers}
+
+
+def lines(flight: Flight, length: int) -> bytes:
+    """The header lines of a buffered answer of so many bytes."""
+    return _LINES % (length, *_values(flight))
+
+
+def _values(flight: Flight) -> tuple[str | int | bytes, ...]:
+    opened = opened_by(flight)
+    request_id = ids.base32_of(flight.number).encode()
+    return (
+        request_id, request_id, _VERSION,
+        opened.limit, max(0, opened.remaining), max(0, round(opened.reset_ms / 1000)),
+    )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from gateway.surfaces.asgi import Message, Receive, Scope
 
 SCHEME = b"Bearer "
@@ -34,6 +36,11 @@ def credential(scope: Scope, most_bytes: int) -> bytes | None:
         elif name not in _PLAIN and not name.startswith(_OF_CLIENTS):
             return None
     return found if length.isdigit() and int(length) <= most_bytes else None
+
+
+def hash_of(credential: bytes) -> bytes:
+    """What a credential is remembered by."""
+    return sha256(credential).digest()
 
 
 async def rest(message: Message, receive: Receive) -> bytes | None:

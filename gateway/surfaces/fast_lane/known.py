@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
-from hashlib import sha256
 
 from gateway.core import ids
 from gateway.core.endpoint import Call, Endpoint
@@ -23,11 +23,6 @@ _LOOK_AGAIN_S = 2.0
 Name = tuple[bytes, str, bool]
 
 
-def name_of(credential: bytes, model: str, *, stream: bool) -> Name:
-    """Whose calls of which kind."""
-    return sha256(credential).digest(), model, stream
-
-
 class Known:
     """What was prepared, by name. ``endpoint`` is the operation that is called."""
 
@@ -37,10 +32,10 @@ class Known:
         self._replaced: list[Prepared] = []
         last_used.also(self._used)
 
-    def standing(self, name: Name, now: float) -> Prepared | None:
+    def standing(self, name: Name, now: float, loop: asyncio.AbstractEventLoop) -> Prepared | None:
         """What stands for this caller and model at ``now`` (monotonic), if anything does. Raises Unavailable."""
         kept = self._kept.get(name)
-        return kept if isinstance(kept, Prepared) and kept.stands(now) else None
+        return kept if isinstance(kept, Prepared) and kept.stands(now, loop) else None
 
     async def prepared(self, name: Name, credential: bytes, now: float) -> Prepared | None:
         """What is made to stand for them; None where the calls are not plain. Raises GatewayError where they may not be

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from gateway.core import background, ids
 from gateway.core.endpoint import Call, declared
 from gateway.core.errors import GatewayError
-from gateway.engine.chat.prepared import Begun, Flight, Prepared
+from gateway.engine.chat.flights import Begun, Flight
+from gateway.engine.chat.prepared import Prepared
 from gateway.platform.admission import gate
 from gateway.platform.admission.types import Lease
 from gateway.platform.providers.entries import Failed
@@ -19,7 +20,9 @@ from gateway.surfaces.asgi import BEGUN, Receive, Scope, Send
 from gateway.surfaces.body_limits import body_limit
 from gateway.surfaces.fast_lane import answering, asked
 from gateway.surfaces.fast_lane.answering import Served
-from gateway.surfaces.fast_lane.known import Known, name_of
+from gateway.surfaces.fast_lane.direct import BODY, Client, DirectCall
+from gateway.surfaces.fast_lane.heads import Found, Heads
+from gateway.surfaces.fast_lane.known import Known
 from gateway.surfaces.openai import envelope
 from gateway.surfaces.openai.completions import completions
 
@@ -41,11 +44,16 @@ class FastLane:
         self._known = Known(endpoint)
         self._counters = signals.operation(endpoint.surface or "v1", completions)
         self._most_bytes = min(_MOST_BYTES, body_limit(PATH))
+        self._heads = Heads(b"POST %b HTTP/1.1\r\n" % PATH.encode(), self._most_bytes)
         self._under_way: dict[int, Served] = {}
+        self._direct: dict[int, DirectCall] = {}
         self._timer: asyncio.TimerHandle | None = None
         gate.keep_also(self._leases)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if BEGUN in scope:
+            await self._usual(scope, asked.again(scope[BODY], receive), send)
+            return
         credential = asked.credential(scope, self._most_bytes)
         if credential is None or tracing.recording():
             await self._usual(scope, receive, send)
@@ -55,7 +63,7 @@ class FastLane:
         body = message.get("body") if not message.get("more_body") else await asked.rest(message, receive)
         if body is None:
             return  # the client hung up
-        found = await self._plain(credential, body, began)
+        found = await self._plain(credential, body, began, loop)
         if found is None:
             await self._usual(scope, asked.again(body, receive), send)
             return
@@ -76,14 +84,40 @@ class FastLane:
         finally:
             self._let_go(served)
 
-    async def _plain(self, credential: bytes, body: bytes, began: float) -> tuple[Prepared, Flight] | None:
+    def read(self, data: bytes) -> Found | None:
+        """The plain request that ``data`` begins with; None for any other."""
+        return self._heads.read(data)
+
+    def direct(self, data: bytes, found: Found, client: Client) -> DirectCall | None:
+        """What was found, now that it is complete, as a call that goes straight to its answer; None where that way is
+        not open to it."""
+        if tracing.recording():
+            return None
+        credential, start, _ = found
+        body, began = data[start:], time.monotonic()
+        try:
+            read = envelope.read(body)
+            if read.has_ours or read.stream or b'"n"' in body:
+                return None
+            prepared = self._known.standing((credential, read.model, False), began, client.loop)
+        except GatewayError:
+            return None
+        if prepared is None or not prepared.warm():
+            return None
+        limit = read.max_completion_tokens or read.max_tokens
+        flight = prepared.flight(ids.number7(), began, len(body), limit)
+        return DirectCall(prepared, flight, body, client=client, counters=self._counters, under_way=self._direct)
+
+    async def _plain(
+        self, credential: bytes, body: bytes, began: float, loop: asyncio.AbstractEventLoop
+    ) -> tuple[Prepared, Flight] | None:
         """The request as a plain one; None for the usual lane, which also says what is wrong."""
         try:
             read = envelope.read(body)
             if read.has_ours or b'"n"' in body:
                 return None
-            name = name_of(credential, read.model, stream=bool(read.stream))
-            prepared = self._known.standing(name, began) or await self._known.prepared(name, credential, began)
+            name = asked.hash_of(credential), read.model, bool(read.stream)
+            prepared = self._known.standing(name, began, loop) or await self._known.prepared(name, credential, began)
         except GatewayError:
             return None
         if prepared is None:
@@ -123,7 +157,9 @@ class FastLane:
 
     def _leases(self) -> Iterable[Lease]:
         """Those of calls under way that no meter has taken over."""
-        return [one.prepared.lease(one.flight) for one in self._under_way.values() if one.flight.held]
+        here = [(one.prepared, one.flight) for one in self._under_way.values()]
+        here += [(one.prepared, one.flight) for one in self._direct.values()]
+        return [prepared.lease(flight) for prepared, flight in here if flight.held]
 
     def _look_after(self) -> None:
         """Begin to watch the clients of what has taken a while, and look again as long as there is anything."""

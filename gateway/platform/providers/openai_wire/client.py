@@ -15,11 +15,11 @@ from gateway.platform.providers.errors import ModelNotFound, ProviderFailed
 from gateway.platform.providers.openai_wire import embeddings, repair, responses, shapes
 from gateway.platform.providers.openai_wire.body import build, splice, with_model
 from gateway.platform.providers.openai_wire.calls import CallNumbers
+from gateway.platform.providers.openai_wire.direct import DirectCompletions
 from gateway.platform.providers.openai_wire.flavours import endpoint, flavour_of
 from gateway.platform.providers.openai_wire.passthrough import StreamFilter, read, usage_of
 from gateway.platform.providers.sse import EventSplitter, data_of
 from gateway.platform.providers.types import (
-    Direct,
     Forwarded,
     ListedModel,
     ModelDelta,
@@ -30,7 +30,7 @@ from gateway.platform.providers.types import (
     TokenUsage,
     first_of,
 )
-from gateway.platform.providers.wire import ERROR_BODY, Filter, Wire, drained
+from gateway.platform.providers.wire import Filter, Wire, drained
 
 _DONE = b"[DONE]"
 _NO_SUCH_PATH = (404, 405, 501)
@@ -89,18 +89,18 @@ class OpenAIWire(Wire):
         answer = read(self.refusals, data)
         return repair.whole(data, answer), answer.usage.tokens() if answer.usage else None
 
-    def direct(self, model: str) -> Direct:
+    def direct(self, model: str) -> DirectCompletions:
         """See ``Provider.direct``."""
-        post = self._post(self._url, stream=False)
+        return DirectCompletions(self, self._post(self._url, stream=False), model)
 
-        async def whole(body: bytes) -> tuple[bytes, TokenUsage | None]:
-            sent = with_model(body, named) or splice(body, model=model, stream=False, flavour=self._flavour)[0]
-            response, data = await post.whole(sent, most_of_error=ERROR_BODY)
-            self._good(response, model, data)
-            return self.taken(data)
+    def completion(self, response: egress.Response, model: str, data: bytes) -> tuple[bytes, TokenUsage | None]:
+        """What ``taken`` makes of an answer that is a good one. Raises likewise."""
+        self._good(response, model, data)
+        return self.taken(data)
 
-        named = msgspec.json.encode(model)
-        return whole
+    def spliced(self, body: bytes, model: str, named: bytes) -> bytes:
+        """A buffered completion's body with ``model``, which is ``named`` as JSON, put in. Raises BadRequest."""
+        return with_model(body, named) or splice(body, model=model, stream=False, flavour=self._flavour)[0]
 
     async def _stream(self, url: str, sent: bytes, model: str, filtered: Filter, tally: Tally) -> Forwarded:
         pieces = self._piped(url, sent, model, filtered, tally)

@@ -120,8 +120,11 @@ class Answer(msgspec.Struct):
     @property
     def gave_up(self) -> str | None:
         """The finish reason of a choice that ended for trouble of the server's own."""
-        reasons = (choice.finish_reason for choice in self.choices or ())
-        return next((reason for reason in reasons if reason and reason.lower() in GAVE_UP), None)
+        for choice in self.choices or ():
+            reason = choice.finish_reason
+            if reason and reason not in FINISHED and reason.lower() in GAVE_UP:
+                return reason
+        return None
 
     def delta(self, numbers: CallNumbers) -> ModelDelta:
         """The first choice's part of this answer (more than one is never asked for) with the usage beside it."""
