@@ -23,6 +23,12 @@ class Actor:
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"
 
+    @classmethod
+    def of(cls, text: str) -> Actor:
+        """The actor whose ``str`` this is."""
+        kind, _, name = text.partition(":")
+        return cls(kind, name)
+
 
 SYSTEM = Actor("system", "gateway")
 OPERATOR = Actor("operator", "cli")

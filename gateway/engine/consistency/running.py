@@ -53,6 +53,7 @@ def run(operation: OperationRun) -> dict[str, Any]:
         _finish(row, State.FAILED, {"code": "operation_cancelled", "detail": "The operation was cancelled."})
         raise
     except GatewayError as error:
+        operation.advance(row.asked)  # as above: the run is another worker's to end, then
         _finish(row, State.FAILED, {"code": error.code, "detail": error.detail[:500]})
         raise
     found = _finish(row, State.DONE)
@@ -70,7 +71,7 @@ def _rehearsed(row: RunRow) -> PersonaVersion:
 
 def _replied(row: RunRow, rehearsed: PersonaVersion, golden: GoldenPrompt, before: dict[str, str]) -> dict[str, Any]:
     """One prompt's answer with its scores, or why there is none. Raises what would stop the next prompt too."""
-    author = _author(row)
+    author = Actor.of(row.started_by)
     asked = {"name": golden.name, "prompt": golden.prompt}
     try:
         answer = _asked(author, row.model, rehearsed, golden)
@@ -146,11 +147,6 @@ def _similarity(text: str, reference: str | None) -> tuple[float | None, str | N
         else:
             return scoring.nearness(embeddings.similarity(mine, theirs)), None
     raise AssertionError("the last try answers or says why not")
-
-
-def _author(row: RunRow) -> Actor:
-    kind, _, public = row.started_by.partition(":")
-    return Actor(kind, public)
 
 
 def _finish(row: RunRow, state: State, error: dict[str, Any] | None = None) -> Run:

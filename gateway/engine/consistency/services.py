@@ -133,9 +133,8 @@ def start_nightly(golden: GoldenSet, now: datetime) -> Run | None:
     night = began.date()
     if RunRow.objects.filter(persona_id=golden.persona_id, night=night).exists():
         return None
-    kind, _, public = (golden.updated_by or "").partition(":")
     try:
-        return start(golden.persona_id, None, actor=Actor(kind, public), night=night)
+        return start(golden.persona_id, None, actor=Actor.of(golden.updated_by or ""), night=night)
     except (IntegrityError, RunUnderWay):
         return None
 

@@ -42,7 +42,7 @@ def create(
     """Create a persona and publish its first version; an archived one of the same id comes back with its next version.
 
     ``limit`` is the plan's number of personas (None: no limit). Raises InvalidCartridge, PersonaExists,
-    PersonaLimitReached.
+    PersonaLimitReached, and for one that comes back what a gate raises.
     """
     checked(raw)
     with transaction.atomic():
@@ -53,6 +53,8 @@ def create(
         make_room(limit)
         if row is None:
             row = PersonaRow.objects.create(slug=raw["id"], current_version=0)
+        else:
+            gates.require(row.slug, digest(raw))
         row.archived_at = None
         return publish_row(row, raw, "persona.created", actor=actor, request_id=request_id, made_from=made_from)
 

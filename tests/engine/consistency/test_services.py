@@ -133,6 +133,12 @@ def test_gate__of_a_required_persona__lets_through_only_the_document_that_was_in
         with pytest.raises(ConsistencyRequired):
             publishing.publish("sage", cartridge(tone="formal"), actor=ME)
         assert personas.load("sage").version == version
+        # Nor does a persona come back with it from the archive.
+        publishing.archive("sage", actor=ME)
+        with pytest.raises(ConsistencyRequired):
+            publishing.create(cartridge(tone="formal"), limit=None, actor=ME)
+        assert personas.get("sage").archived_at is not None
+        assert personas.get("sage").current_version == version
     with scope(globex):
         requiring.require("sage", digest)
         assert publishing.publish("sage", cartridge(tone="formal"), actor=ME).version == 2
