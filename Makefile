@@ -21,7 +21,8 @@ console: install ## The web console alone: make console IKIRO_GATEWAY_URL=http:/
 	@IKIRO_GATEWAY_URL="$(or $(IKIRO_GATEWAY_URL),http://127.0.0.1:8000)" PORT=$(CONSOLE_PORT) exec $(PYTHON) -m console
 
 test: install-test check ## Run all checks and all tests, in two processes; ARGS=... goes to pytest instead
-	@exec $(PYTHON) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --durations 15)
+	@$(PYTHON) -m pytest $(or $(ARGS),-m "not alone" --numprocesses 2 --dist loadfile --durations 15)
+	@$(if $(ARGS),,$(PYTHON) -m pytest -m alone tests/proof --durations 5)
 
 prove: install-dev ## Stalls and outages at their full length: about six minutes, prints what it measured
 	@exec $(PYTHON) -m pytest -m long tests/proof $(ARGS)

@@ -15,8 +15,7 @@ import pytest
 from tests.harness import Gateway, Org
 
 CALLERS, ROUNDS, MEMORIES = 32, 2, 10_000
-# Other tests run on the same two cores, and what they take only ever adds: the product has shown it once it was shown.
-LONGEST_S, TRIES = 4.0, 3
+LONGEST_S = 4.0
 MODEL = "openai/fake:tools,case=text,delay_ms=1500"
 TOPICS = ("garden", "violin", "chess", "bakery", "harbour", "glacier", "library", "orchard", "theatre", "railway")
 OVERLAY = {
@@ -68,16 +67,15 @@ async def ask(client: httpx.AsyncClient, subject: str, number: int, *, stream: b
     return took
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("stream", [False, True], ids=["buffered", "streamed"])
 def test_chat__32_at_once_over_10000_memories__ends_within_four_seconds(
     gateway: Gateway, subject: str, stream: bool, record_property: Any
 ) -> None:
-    found = []
-    while not found or (found[-1] >= LONGEST_S and len(found) < TRIES):
-        took = sorted(asyncio.run(crowd(gateway.acme, subject, stream=stream)))
-        found.append(took[int(len(took) * 0.95) - 1])
-    record_property("p95_s", [round(p95, 2) for p95 in found])
-    assert min(found) < LONGEST_S, found
+    took = sorted(asyncio.run(crowd(gateway.acme, subject, stream=stream)))
+    p95 = took[int(len(took) * 0.95) - 1]
+    record_property("p95_s", round(p95, 2))
+    assert p95 < LONGEST_S, took
     with gateway.globex.client() as client:
         assert client.get(f"/v1/subjects/{subject}").status_code == 404
 

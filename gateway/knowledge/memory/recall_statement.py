@@ -31,6 +31,9 @@ SURROUNDINGS = 150
 # compared within a bounded set: the best by words, the latest, and the pinned (ADR-0037).
 EXACT_UP_TO = 10_000
 BEST_BY_WORDS, LATEST = 1_500, 1_000
+# A word that stands in all of a sample of the visible memories (one in so many, at least so many) tells nothing, and
+# its postings are most of the work: the name of who speaks, for one.
+ONE_IN, SAMPLE = 64, 32
 
 _ALWAYS = """m.subject_pk = %(subject)s AND m.status IN ('active', 'superseded') AND NOT m.hidden
   AND m.recorded_at <= %(known_at)s::timestamptz
@@ -63,11 +66,21 @@ st AS MATERIALIZED (SELECT count(*)::float8 AS n, avg(n_tok)::float8 AS a FROM v
 qt AS MATERIALIZED (
     SELECT lexeme, lexeme = ANY(tsvector_to_array(to_tsvector('pg_catalog.english', %(topic)s))) AS topical
     FROM unnest(tsvector_to_array(to_tsvector('pg_catalog.english', %(query)s))) AS lexeme),
+sample AS MATERIALIZED (SELECT id FROM visible WHERE uuid_hash(id) %% {one_in} = 0),
+weighed AS MATERIALIZED (
+    SELECT qt.*, (SELECT count(*) FROM sample) < {sample} OR EXISTS (
+        SELECT FROM sample WHERE NOT EXISTS (
+            SELECT FROM memory_token k
+            WHERE k.subject_pk = %(subject)s AND k.lexeme = qt.lexeme AND k.memory_id = sample.id OFFSET 0)) AS tells
+    FROM qt),
+telling AS MATERIALIZED (
+    SELECT lexeme, topical FROM weighed
+    WHERE tells OR NOT EXISTS (SELECT FROM weighed AS other WHERE other.tells AND other.topical)),
 p AS MATERIALIZED (
-    SELECT topical, found.*, coalesce(cardinality(found.ids), 0)::float8 AS df FROM qt CROSS JOIN LATERAL (
+    SELECT topical, found.*, coalesce(cardinality(found.ids), 0)::float8 AS df FROM telling CROSS JOIN LATERAL (
         SELECT array_agg(k.memory_id) AS ids, array_agg(k.tf) AS tfs, array_agg(k.n_tok) AS lengths
         FROM memory_token k
-        WHERE k.subject_pk = %(subject)s AND k.lexeme = qt.lexeme
+        WHERE k.subject_pk = %(subject)s AND k.lexeme = telling.lexeme
             AND (k.memory_id IN (SELECT id FROM visible)) IS TRUE) AS found),
 w AS MATERIALIZED (
     SELECT p.*, ln(1 + (st.n - p.df + .5) / (p.df + .5)) AS idf, {k1} * {b} / st.a AS per_token
@@ -109,7 +122,7 @@ a AS MATERIALIZED (
         coalesce(lex.l, 0) AS l, coalesce(lex.covered, 0) AS covered, dense.d,
         {lexical} * (coalesce(lex.l, 0) - nl.mean) / nl.spread
             + coalesce({dense} * (dense.d - nd.mean) / nd.spread, 0) + {attribute} * asked_for::int AS s
-    FROM visible AS v FULL JOIN lex USING (id) FULL JOIN dense USING (id)
+    FROM visible AS v FULL JOIN dense USING (id) FULL JOIN lex USING (id)
         CROSS JOIN nl CROSS JOIN nd CROSS JOIN names)"""
 _WORDS_ALONE = """
 a AS MATERIALIZED (
@@ -176,6 +189,6 @@ def statement(*, asked: Collection[str], meaning: bool, dated: bool) -> str:
     return ("WITH" + ",".join(parts) + _RESULT).format(
         visible=visible, cosine=_COSINE, spoken=_SPOKEN, dated=_DATED if dated else "false", exact=EXACT_UP_TO,
         best=BEST_BY_WORDS, near="d" if meaning else "l", latest=LATEST, surroundings=SURROUNDINGS,
-        best_of_sitting=BEST_OF_SITTING,
+        best_of_sitting=BEST_OF_SITTING, one_in=ONE_IN, sample=SAMPLE,
         **{name: f"{number}::float8" for name, number in numbers.items()},
     )  # fmt: skip

@@ -8,12 +8,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from gateway.knowledge.memory import recall_statement
+from gateway.knowledge.memory import recall as recall_module
+from gateway.knowledge.memory import recall_statement, services
 from gateway.knowledge.memory.models import SubjectState
 from gateway.knowledge.memory.types import ORG_KNOWLEDGE, Memory
 from gateway.knowledge.subjects.types import SubjectRef
 from tenants.context import scope
-from tests.knowledge.memory.support import ask, person, remember, texts
+from tests.knowledge.memory.support import ALICE, ask, person, remember, texts
 from tests.knowledge.memory.vectors import embed, meaning
 
 MINUTE = timedelta(minutes=1)
@@ -161,3 +162,35 @@ def test_recall__organization_knowledge_that_the_subject_does_not_want__is_left_
     SubjectState.objects.filter(pk=ann.pk).update(revoked=["org_kb"])
     assert texts(ask(ann, "tea")) == ["She drinks tea at four"]
     assert len(ask(bob, "tea").memories) == 2
+
+
+@pytest.fixture
+def sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every memory is in the sample, and one is enough: what holds for thousands holds for two."""
+    monkeypatch.setattr(recall_statement, "ONE_IN", 1)
+    monkeypatch.setattr(recall_statement, "SAMPLE", 1)
+
+
+def test_recall__word_that_stands_in_all_that_is_visible__tells_nothing(ann, sampled) -> None:
+    remember(ann, "Ann likes green tea")
+    remember(ann, "Ann plays chess")
+    other = remember(ann, "Bob bakes")
+    assert sorted(texts(ask(ann, "Ann, tea?"))) == ["Ann likes green tea", "Ann plays chess"]
+    services.silence(other.id, actor=ALICE)
+    assert texts(ask(ann, "Ann, tea?")) == ["Ann likes green tea"]
+
+
+def test_recall__nothing_but_words_that_stand_in_all__looks_at_them_all_the_same(ann, sampled) -> None:
+    remember(ann, "Ann likes green tea")
+    remember(ann, "Ann plays chess")
+    assert sorted(texts(ask(ann, "Ann?"))) == ["Ann likes green tea", "Ann plays chess"]
+    assert sorted(texts(ask(ann, "Ann in 2024?"))) == ["Ann likes green tea", "Ann plays chess"]
+
+
+def test_recall__word_that_stands_in_all__changes_no_order(ann, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(40):
+        remember(ann, f"Ann said thing {number} of {number % 7} and {number % 3}")
+    plain = texts(ask(ann, "What did Ann say of thing 5 and 2?"))
+    monkeypatch.setattr(recall_statement, "ONE_IN", 1)
+    recall_module._cache.clear()
+    assert [one for one in texts(ask(ann, "What did Ann say of thing 5 and 2?")) if one in plain[:10]] == plain[:10]
