@@ -11,8 +11,8 @@ from gateway.core.egress import pool
 from tests.core.egress_support import OK, QUICK, answering, serving
 
 
-def post(root: str, **more) -> egress.Post:
-    return egress.Post(f"{root}/v1?a=b", {"authorization": "Bearer x"}, trusted=True, timeouts=QUICK, **more)
+def post(root: str, *, timeouts: egress.Timeouts = QUICK, **more) -> egress.Post:
+    return egress.Post(f"{root}/v1?a=b", {"authorization": "Bearer x"}, trusted=True, timeouts=timeouts, **more)
 
 
 class Told:
@@ -87,7 +87,8 @@ def test_post__two_hundred_at_once__nobody_gets_anothers_answer(whole):
 
     async def scene():
         async with serving(handler) as (root, seen):
-            prepared = post(root)
+            # More at once than a server lets wait for it; who is not let in tries again, a second later.
+            prepared = post(root, timeouts=egress.Timeouts(connect=30, first_byte=30, stall=30, total=60))
             for _ in range(3):
                 bodies = [b"%d" % at * (1 + at % 7) for at in range(200)]
                 answers = await asyncio.gather(*(whole(prepared, body) for body in bodies))
