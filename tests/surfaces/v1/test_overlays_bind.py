@@ -114,7 +114,10 @@ def test_auto_approval__default_against_a_locked_class__waits_for_a_person(
     }  # fmt: skip
     auto = {"writes": {"approval": "auto", "min_confidence": 0, "auto_types": ["*.upsert"]}}
     states = []
-    for client, locks in ((acme, {"writes": {"auto_types": ["[!m]*"]}}), (globex, {"writes": {"auto_types": ["m*"]}})):
+    for client, locks in (
+        (acme, {"writes": {"auto_types": ["[!m]*"]}}),
+        (globex, {"writes": {"auto_types": ["*.upsert"]}}),
+    ):
         lock(client, f"user/{who}", locks, defaults=auto)
         (proposed,) = ok(client.post("/v1/chat", json=said))["proposedWrites"]
         states.append(ok(client.get(f"/v1/proposals/{proposed['proposal_id']}"))["state"])
@@ -154,3 +157,29 @@ def test_effective__empty_words__are_no_team_and_no_scope(acme: httpx.Client, te
     assert (seen["teams"], seen["memory_scopes"]) == ([], [])
     seen = ok(acme.get("/v1/policies/effective", params={"team": f" {team}, ", "memory_scopes": "gmail,,"}))
     assert (seen["teams"], seen["memory_scopes"]) == ([team], ["gmail"])
+
+
+def test_route__first_target_forbidden_to_the_subject__goes_to_the_next_and_explain_says_so(
+    acme: httpx.Client, globex: httpx.Client, upstream: Any, who: str
+) -> None:
+    alias, second = f"either-{who}", "openai/fake:normal"
+    targets = {"targets": [{"model": "ikiro/sandbox"}, {"model": second}]}
+    said = {"model": alias, "persona_id": "brand-default", "subject_id": who}
+    said["messages"] = [{"role": "user", "content": "Hello"}]  # type: ignore[assignment]
+    for client in (acme, globex):
+        ok(client.put(f"/v1/models/aliases/{alias}", json=targets))
+    try:
+        lock(acme, f"user/{who}", {"denied_models": ["ikiro/*"]})
+        explained = ok(acme.post("/v1/explain", json=said))
+        assert (explained["would"], explained["targets"]) == ("allowed", [second])
+        assert ok(acme.post("/v1/chat", json=said))["model"] == second
+        assert ok(acme.post("/v1/chat", json={**said, "subject_id": f"{who}-other"}))["model"] == "ikiro/sandbox"
+        assert ok(globex.post("/v1/chat", json=said))["model"] == "ikiro/sandbox"
+        lock(acme, f"user/{who}", {"denied_models": ["*"]})
+        upstream.reset()
+        assert refusal(acme.post("/v1/chat", json=said)) == (403, "policy_refused")
+        assert ok(acme.post("/v1/explain", json=said))["error"]["code"] == "policy_refused"
+        assert upstream.calls() == []
+    finally:
+        for client in (acme, globex):
+            client.delete(f"/v1/models/aliases/{alias}")
