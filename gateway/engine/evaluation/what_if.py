@@ -28,7 +28,7 @@ from gateway.governance.policies import selectors as policies
 from gateway.governance.policies import shadows
 from gateway.governance.policies.merge import merge
 from gateway.governance.policies.types import Level, Mode, Overlay, RequestedPolicy
-from gateway.governance.policies.validation import check
+from gateway.governance.policies.validation import check_content, check_target
 from gateway.knowledge.personas import selectors as personas
 from gateway.knowledge.subjects import teams as subjects
 from gateway.platform.requests import selectors as requests
@@ -71,8 +71,9 @@ async def run(draft: Overlay, *, days: int, show: int, principal: Principal, rea
 
 def _gathered(draft: Overlay, report: Report, principal: Principal, read: Reader) -> list[_Case]:
     """The requests that can be decided again; the others are counted in the report."""
+    check_content(draft.precedence, draft.locks, draft.defaults)
     with transaction.atomic():
-        check(draft.level, draft.target, draft.precedence, draft.locks, draft.defaults)
+        check_target(draft.level, draft.target)
     found, total = requests.kept_inputs(since=report.since, limit=MOST_INPUTS + 1, principal=principal)
     report.requests, report.truncated = total, len(found) > MOST_INPUTS
     report.unreadable["not_kept"] = 0 if report.truncated else total - len(found)
