@@ -15,10 +15,11 @@ from gateway.core.errors import GatewayError, PaymentRequired, RateLimited, Unav
 from gateway.engine import routing
 from gateway.engine.chat import ceilings, compose, messages, passthrough, prepare, tools, unpriced
 from gateway.engine.chat.types import ChatRequest
-from gateway.engine.routing import Plan, tiers
+from gateway.engine.routing import Passing, Plan, tiers
 from gateway.platform.admission import gate
 from gateway.platform.flags import catalogue
 from gateway.platform.providers import own_prices, prices
+from gateway.platform.providers.types import Shape
 
 # What a limit of this kind refuses with.
 _ERRORS: dict[str, tuple[type[GatewayError], str]] = {
@@ -72,12 +73,13 @@ async def _turn(call: Call, request: ChatRequest, found: Explanation) -> None:
     offers_writes = bool(catalogue.value(principal.organization, "enable_proposals"))
     tools.check(request.tools, request.tool_choice, offers_writes=offers_writes)
     call.decided("grant", "ok", persona_id=request.persona_id, subject_id=request.subject_id, writes=offers_writes)
-    plan = await _plan(call, request.model, frozenset())
+    plan = await routing.permitted(principal, request.model, request_id=call.request_id)
     plan = found.plan = _routed(call, unpriced.guarded(call, plan, subject_id=request.subject_id))
-    request = replace(request, model=plan.first.name, messages=messages.accepted(request.messages))
+    request = replace(request, model=plan.first.name, targets=plan.names, messages=messages.accepted(request.messages))
     await _limits(call, plan, request.body_bytes, request.max_tokens, subject_id=request.subject_id)
     prepared = await prepare.ready(call, request, keep=False)
     persona, policy, recall = prepared.persona, prepared.policy, prepared.recall
+    plan = found.plan = plan.permitted(policy)
     prepare.decided(call, prepared)
     if prepared.redirect is not None:
         return  # answered in the persona's own words; no model is asked, and nothing is paid
@@ -104,19 +106,13 @@ async def _turn(call: Call, request: ChatRequest, found: Explanation) -> None:
 async def _passed(call: Call, request: PassThrough, found: Explanation) -> None:
     passthrough.check_key(call.principal)
     needs = tiers.needs_of(request.body) if request.model == tiers.AUTO else frozenset[str]()
-    plan = await _plan(call, request.model, needs)
+    passing = Passing(request.body, Shape.CHAT)
+    plan = await routing.permitted(call.principal, request.model, passing, request_id=call.request_id, needs=needs)
     plan = found.plan = _routed(call, unpriced.guarded(call, plan, subject_id=None))
     size = len(request.body)
     await _limits(call, plan, size, request.max_tokens, subject_id=None)
     found.prompt = {"sent_bytes": size, "composed_bytes": size}
     found.price = _price(call, plan, size, request.max_tokens)
-
-
-async def _plan(call: Call, model: str, needs: frozenset[str]) -> Plan:
-    principal = call.principal
-    return await routing.plan(
-        principal.organization, model, principal=principal, request_id=call.request_id, needs=needs
-    )
 
 
 def _routed(call: Call, plan: Plan) -> Plan:

@@ -1,7 +1,7 @@
 """A plain pass-through to a model: no persona, no memory, the same admission and the same ledger.
 
 The body stays the bytes that the caller sent; only its envelope (model, stream, max tokens) is read. Under a hard
-budget a limit that the caller left out is put in.
+budget a limit that the caller left out is put in. A lock that such a call cannot keep refuses it (``held``).
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ from gateway.core import ids
 from gateway.core.egress import UpstreamBroken
 from gateway.core.endpoint import Call
 from gateway.core.errors import Forbidden
+from gateway.engine import routing
 from gateway.engine.chat import ceilings, response_cache, shadowing, unpriced
 from gateway.engine.chat.metering import Meter
 from gateway.engine.chat.response_cache import Slot
 from gateway.engine.chat.settlements import facts_of
-from gateway.engine.routing import tiers
+from gateway.engine.routing import NO_ANSWER, Passing, tiers
 from gateway.platform.providers.attempts import Attempt
 from gateway.platform.providers.entries import Failed, Route
 from gateway.platform.providers.types import Forwarded, Shape
 from tenants.types import Principal
 
-# These answer with no text of a length that could be limited.
-_NO_ANSWER = frozenset({Shape.EMBEDDINGS, Shape.COUNT_TOKENS})
 _OPERATIONS = {Shape.EMBEDDINGS: "embeddings", Shape.COUNT_TOKENS: "count_tokens"}
 APPLIED, CACHE = "X-Max-Tokens-Applied", "X-Cache"
 
@@ -131,7 +130,9 @@ async def forward(
         return await _ask(begun.meter, body, stream=stream, shape=shape, failed=begun.failed)
     check_key(call.principal)
     needs = tiers.needs_of(body) if model == tiers.AUTO else frozenset()
-    plan, _ = await shadowing.planned(call, model, needs=needs)
+    plan, _ = await shadowing.planned(call, model, needs=needs, passing=Passing(body, shape))
+    policy = (await routing.bound(call.principal)).policy
+    call.body_days, call.body_mode = policy.retention.body_days, policy.redact_mode
     plan = unpriced.guarded(call, plan, subject_id=None)
     first = plan.first
     facts = facts_of(call, provider=first.provider.name, model=first.name, alias=first.alias, stream=stream)
@@ -167,7 +168,7 @@ async def _ask(
 
 async def _open(meter: Meter, body: bytes, max_tokens: int | None, shape: Shape) -> None:
     copies = ceilings.copies(body) if shape is Shape.CHAT else 1
-    await meter.open(max_tokens=max_tokens, copies=copies, completes=shape not in _NO_ANSWER)
+    await meter.open(max_tokens=max_tokens, copies=copies, completes=shape not in NO_ANSWER)
 
 
 def _limited(meter: Meter, applied: int, body: bytes, shape: Shape) -> bytes:

@@ -40,7 +40,7 @@ class _Turn:
     request: ChatRequest
     meter: Meter
     offer: tools.Offer
-    instead: str | None
+    instead: tuple[str, ...]
 
 
 async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None]:
@@ -50,12 +50,12 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
     request = prepare.admitted(principal, request)
     offers_writes = request.rehearsal is None and bool(catalogue.value(principal.organization, "enable_proposals"))
     tools.check(request.tools, request.tool_choice, offers_writes=offers_writes)
-    needs = _needs(request) if request.model == tiers.AUTO else frozenset()
+    needs = needs_of(request)
     plan, instead = await shadowing.planned(call, request.model, needs=needs)
     plan = unpriced.guarded(call, plan, subject_id=request.subject_id)
     route = plan.first
     # From here on the model has its full name, so that a policy cannot be gone around by an alias.
-    request = replace(request, model=route.name, messages=messages.accepted(request.messages))
+    request = replace(request, model=route.name, targets=plan.names, messages=messages.accepted(request.messages))
     facts = facts_of(
         call,
         provider=route.provider.name,
@@ -95,6 +95,8 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
     with tracing.span(call, "recall") as step:
         prepared = await prepare.ready(call, request, instead=turn.instead)
         step.set(ikiro__memories=len(prepared.recall.memories), ikiro__cache_hit=prepared.recall.cache_hit)
+    # The turn's own policy knows the subject's too: what that forbids is left out like the rest.
+    meter.plan = meter.plan.permitted(prepared.policy)
     _record(call, prepared, meter)
     observed.recalled(call, prepared.recall)
     reader = Reader(prepared, meter)
@@ -185,8 +187,10 @@ def _model_request(turn: _Turn, prepared: prepare.Prepared) -> ModelRequest:
     return ModelRequest(model, composed, turn.offer.tools, turn.offer.choice, params, request.stream)
 
 
-def _needs(request: ChatRequest) -> frozenset[str]:
-    """What a model must be able to do for this turn."""
+def needs_of(request: ChatRequest) -> frozenset[str]:
+    """What a model must be able to do for this turn, where it is to be chosen by that."""
+    if request.model != tiers.AUTO:
+        return frozenset()
     found = {tiers.TOOLS} if request.tools else set()
     if request.structured:
         found.add(tiers.JSON)

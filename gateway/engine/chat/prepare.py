@@ -81,9 +81,9 @@ def admitted(principal: Principal, request: ChatRequest) -> ChatRequest:
     return request
 
 
-async def ready(call: Call, request: ChatRequest, *, instead: str | None = None, keep: bool = True) -> Prepared:
+async def ready(call: Call, request: ChatRequest, *, instead: tuple[str, ...] = (), keep: bool = True) -> Prepared:
     """All that the turn needs: what its question means, asked of the embedder, and ``prepare``'s one hop. ``instead``
-    is the model that ``shadowing.planned`` found."""
+    are the models that ``shadowing.planned`` found."""
     principal = call.principal
     keep = keep and request.rehearsal is None
     found = await embeddings.query(principal.organization, request.question)
@@ -91,7 +91,9 @@ async def ready(call: Call, request: ChatRequest, *, instead: str | None = None,
     return await in_tenant(principal.ref, prepare, call, request, instead, meaning=meaning, keep=keep)
 
 
-def prepare(call: Call, request: ChatRequest, instead: str | None, *, meaning: Meaning | None, keep: bool) -> Prepared:
+def prepare(
+    call: Call, request: ChatRequest, instead: tuple[str, ...], *, meaning: Meaning | None, keep: bool
+) -> Prepared:
     """Persona (at its pinned version), policy, subject, conversation and recall. Runs inside the organization's scope.
     With ``keep`` false everything is read and decided alike, and nothing is left behind. What overlays in shadow would
     decide is noted on a call that is kept, also of a turn that is refused.
@@ -118,7 +120,7 @@ def prepare(call: Call, request: ChatRequest, instead: str | None, *, meaning: M
         if keep:
             shadowing.turned(call, request, policy, overlays, bound_with, instead=instead)
         if request.model:
-            policy.check_model(request.model)
+            policy.check_model(*(request.targets or (request.model,)))
         check_tools(request.tools, policy)
         told, findings = guarded(request.messages, policy)
         limits = modes.limits(request.mode)

@@ -44,10 +44,10 @@ from tenants.types import ApiKey, Principal
 
 async def prepare(call: Call, model: str, *, stream: bool) -> Prepared | None:
     """What ``call``'s caller may have of ``model``, streamed or not; None where that is not plain. ``call`` is an
-    example: its caller is known and its decision record says so. What an overlay in shadow says of its models has to be
-    noted call by call, so that is not plain. Raises GatewayError where the caller may have nothing of it."""
+    example: its caller is known and its decision record says so. What a lock asks of a body, and what a shadow says,
+    is of each call, so that is not plain. Raises GatewayError where the caller may have nothing of it."""
     principal: Principal = call.principal
-    if not _plain(principal) or model == tiers.AUTO or await routing.shadow(principal) is not None:
+    if not _plain(principal) or model == tiers.AUTO or not await routing.by_model_alone(principal):
         return None
     organization = principal.organization
     killed = directory.killed

@@ -21,9 +21,8 @@ from gateway.engine.chat.messages import texts_in
 from gateway.engine.chat.types import ChatRequest
 from gateway.engine.evaluation import verdicts
 from gateway.engine.evaluation.verdicts import Routed
-from gateway.engine.routing import Plan
+from gateway.engine.routing import Passing, Plan, Shadowed
 from gateway.governance.policies import shadows
-from gateway.governance.policies.shadows import Shadow
 from gateway.governance.policies.types import EffectivePolicy, Overlay
 
 log = structlog.get_logger(__name__)
@@ -31,20 +30,24 @@ log = structlog.get_logger(__name__)
 _MOST_BYTES = 1_024
 
 
-async def planned(call: Call, model: str, *, needs: frozenset[str] = frozenset()) -> tuple[Plan, str | None]:
-    """``routing.plan``, and the model that the call would go to instead (None: to the same, or to none). For a call
-    that ends here, and one to a bare model, this is all that overlays decide. Raises what ``routing.plan`` does."""
-    shadow = await routing.shadow(call.principal)
+async def planned(
+    call: Call, model: str, *, needs: frozenset[str] = frozenset(), passing: Passing | None = None
+) -> tuple[Plan, tuple[str, ...]]:
+    """``routing.permitted``, and the models that the call might go to instead (none: to the same, or to none). For a
+    call that ends here, and one to a bare model (``passing``), this is all that overlays decide. Raises what that
+    does."""
+    principal, request_id = call.principal, call.request_id
+    shadow = await routing.shadow(principal)
     if shadow is None:
-        return await _plan(call, model, needs), None
-    would = await _would(call, model, needs, shadow)
+        return await routing.permitted(principal, model, passing, request_id=request_id, needs=needs), ()
+    would, targets = await _would(call, model, needs, passing, shadow)
     try:
-        plan = await _plan(call, model, needs)
+        plan = await routing.permitted(principal, model, passing, request_id=request_id, needs=needs)
     except GatewayError as error:
-        _note(call, shadow.overlays, _refused(error), would)
+        _note(call, shadow.overlays, verdicts.refused(error), would)
         raise
     _note(call, shadow.overlays, Routed(None, None, plan.first.name), would)
-    return plan, would.model if would is not None and would.model != plan.first.name else None
+    return plan, targets
 
 
 def turned(
@@ -54,7 +57,7 @@ def turned(
     overlays: Sequence[Overlay],
     bound_with: Mapping[str, Any],
     *,
-    instead: str | None,
+    instead: tuple[str, ...],
 ) -> None:
     """Note what would be decided about a persona's turn. ``bound_with`` is what ``policy`` was merged of besides the
     overlays; ``instead`` is ``planned``'s. Never raises."""
@@ -65,7 +68,7 @@ def turned(
         before, after = verdicts.both(
             policy,
             shadow.policy,
-            models=(request.model, instead or request.model),
+            targets=(targets := request.targets or (request.model,), instead or targets),
             tools=[tool["function"]["name"] for tool in request.tools],
             texts=[text for message in request.messages for text in texts_in(message)],
         )
@@ -74,28 +77,20 @@ def turned(
         log.exception("shadow.not_compared", request_id=ids.public("req", call.request_id))
 
 
-async def _plan(call: Call, model: str, needs: frozenset[str], policy: EffectivePolicy | None = None) -> Plan:
-    principal = call.principal
-    return await routing.plan(
-        principal.organization, model, principal=principal, request_id=call.request_id, needs=needs, policy=policy
-    )
-
-
-async def _would(call: Call, model: str, needs: frozenset[str], shadow: Shadow) -> Routed | None:
-    """Where the call would go; None where that cannot be told."""
+async def _would(
+    call: Call, model: str, needs: frozenset[str], passing: Passing | None, shadow: Shadowed
+) -> tuple[Routed | None, tuple[str, ...]]:
+    """Where the call would go (None where that cannot be told), and all that it might go to."""
     try:
-        plan = await _plan(call, model, needs, shadow.policy)
+        plan = await routing.permitted(
+            call.principal, model, passing, request_id=call.request_id, needs=needs, bound=shadow.bound
+        )
     except GatewayError as error:
-        return _refused(error)
+        return verdicts.refused(error), ()
     except Exception:  # as above
         log.exception("shadow.not_planned", request_id=ids.public("req", call.request_id))
-        return None
-    return Routed(None, None, plan.first.name)
-
-
-def _refused(error: GatewayError) -> Routed:
-    line = error.extra.get("policy")
-    return Routed(error.code, line["field"] if isinstance(line, Mapping) else None, None)
+        return None, ()
+    return Routed(None, None, plan.first.name), plan.names
 
 
 def _note(call: Call, overlays: Sequence[Overlay], before: Routed, after: Routed | None) -> None:

@@ -18,7 +18,8 @@ MAX_MESSAGES = 2_000
 class ChatRequest:
     """One turn. ``messages`` and ``tools`` are in OpenAI's shape; ``memory_scopes`` None means all that key and
     policy allow; ``mode`` is ``group`` where others read along; ``body_bytes`` is the size of what the caller sent, the
-    upper bound of its prompt tokens. A ``rehearsal`` speaks with this version, published or not: it is paid for and
+    upper bound of its prompt tokens; ``targets``, once it is planned, are all the models that it may go to. A
+    ``rehearsal`` speaks with this version, published or not: it is paid for and
     recorded like every turn, and leaves nothing else behind."""
 
     model: str
@@ -37,6 +38,7 @@ class ChatRequest:
     mode: Mode = "direct"
     body_bytes: int = 0
     rehearsal: PersonaVersion | None = None
+    targets: tuple[str, ...] = ()
 
     @property
     def question(self) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from gateway.core.errors import GatewayError
 from gateway.governance.policies import guardrails
 from gateway.governance.policies.guards import Action, Direction
 from gateway.governance.policies.types import EffectivePolicy, TraceLine
@@ -34,6 +35,10 @@ class Routed:
         }
 
 
+# The full names of the models that a turn may go to, in order, or why there are none.
+Targets = Sequence[str] | Routed
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict(Routed):
     """The same for a persona's turn, with what holds for it. ``guardrails`` are those that acted on what was sent,
@@ -59,21 +64,31 @@ def both(
     before: EffectivePolicy,
     after: EffectivePolicy,
     *,
-    models: tuple[str, str],
+    targets: tuple[Targets, Targets],
     tools: Sequence[str],
     texts: Sequence[str],
 ) -> tuple[Verdict, Verdict]:
-    """The verdicts of two policies on one request; ``models`` are the full names that it goes to under each. The texts
-    are read once where both have the same guardrails."""
+    """The verdicts of two policies on one request; ``targets`` are what it may go to under each. The texts are read
+    once where both have the same guardrails."""
     found = guardrails.inspect_input(before, texts)
     same = before.guards(Direction.INPUT) == after.guards(Direction.INPUT)
     also = found if same else guardrails.inspect_input(after, texts)
-    return _of(before, models[0], tools, found), _of(after, models[1], tools, also)
+    return _of(before, targets[0], tools, found), _of(after, targets[1], tools, also)
 
 
-def _of(policy: EffectivePolicy, model: str, tools: Sequence[str], found: guardrails.Verdict) -> Verdict:
-    problems = (policy.model_problem(model), *(policy.tool_problem(tool) for tool in tools))
-    code, line = _refusal(next((one for one in problems if one is not None), None), found)
+def refused(error: GatewayError) -> Routed:
+    """Where nobody is asked, and why."""
+    line = error.extra.get("policy")
+    return Routed(error.code, line["field"] if isinstance(line, Mapping) else None, None)
+
+
+def _of(policy: EffectivePolicy, targets: Targets, tools: Sequence[str], found: guardrails.Verdict) -> Verdict:
+    if isinstance(targets, Routed):
+        code, line, model = targets.code, targets.line, targets.model
+    else:
+        model = policy.model_of(targets)
+        problems = (policy.model_problem(model), *(policy.tool_problem(tool) for tool in tools))
+        code, line = _refusal(next((one for one in problems if one is not None), None), found)
     return Verdict(
         code=code,
         line=line,

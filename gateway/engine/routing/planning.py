@@ -49,7 +49,7 @@ async def plan(
     target where none is left, and ProviderCooling where all that are left are paused.
     """
     look = registry.configuration(organization) if name in tiers.NAMES else registry.configured_for(organization, name)
-    found, policy = await look, policy or await policies.of(principal)
+    found, policy = await look, policy or (await policies.bound(principal)).policy
     wanted = _wanted(found, name, request_id, needs)
     kept: list[Route] = []
     left_out: list[LeftOut] = []

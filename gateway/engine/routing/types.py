@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gateway.governance.policies.types import EffectivePolicy
 from gateway.platform.providers.attempts import Attempt
 from gateway.platform.providers.entries import Route
 
@@ -47,6 +48,22 @@ class Plan:
     @property
     def first(self) -> Route:
         return self.routes[0]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The targets' full names, in order."""
+        return tuple(route.name for route in self.routes)
+
+    def permitted(self, policy: EffectivePolicy) -> Plan:
+        """The plan less the targets that a policy which knows more of the call does not allow. Raises Forbidden for the
+        first where none is left."""
+        policy.check_model(*self.names)
+        kept = tuple(route for route in self.routes if policy.model_problem(route.name) is None)
+        if len(kept) == len(self.routes):
+            return self
+        left = tuple(LeftOut(name, "policy_refused") for name in self.names if policy.model_problem(name) is not None)
+        allowed = tuple(name for name in self.allowed if policy.model_problem(name) is None)
+        return replace(self, routes=kept, allowed=allowed, left_out=(*self.left_out, *left))
 
     def facts(self) -> dict[str, Any]:
         """What the decision record says of the choice; nothing where there was none."""

@@ -4,7 +4,7 @@ overlay of a team binds them. Callers of a chat never name one."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -34,6 +34,23 @@ class Team:
     description: str
     created_at: datetime
     created_by: str
+
+
+Told = Callable[[str], tuple[str, ...]]
+_told: Told | None = None
+
+
+def fill(told: Told) -> None:
+    """Install who tells a subject's teams, because subjects stand above; called once, at start-up."""
+    global _told
+    _told = told
+
+
+def of_subject(subject_id: str) -> tuple[str, ...]:
+    """The teams that a subject is in now; none where nobody knows it."""
+    if _told is None:
+        raise RuntimeError("Nobody tells subjects' teams: gateway.knowledge.subjects must be installed.")
+    return _told(subject_id)
 
 
 def known(team_ids: Iterable[str]) -> frozenset[str]:

@@ -57,11 +57,12 @@ def _both(value: _Names, lock: _Names, *, are_globs: bool) -> _Names:
 
 def _covered(entry: str, by: _Names) -> bool:
     """Whether all that a glob matches is matched by one of ``by``: itself, or shown by what its stars may stand for.
-    Rather says no than yes: a glob with ``?`` or a class is covered only by itself or by a mere ``*``."""
+    Rather says no than yes: a glob with ``?`` or a class is covered only by itself or by a mere ``*``, and covers
+    nothing but itself, for a class (``[!c]``) may match what a star is tried with and not all that it stands for."""
     for glob in by:
         if glob in (entry, "*"):
             return True
-        plain = not set(entry) & set("?[")
+        plain = not set(entry + glob) & set("?[")
         if plain and all(fnmatchcase(entry.replace("*", star), glob) for star in ("", "\0\0\0")):
             return True
     return False

@@ -17,6 +17,7 @@ from gateway.governance.policies.merge import merge
 from gateway.governance.policies.models import OverlayRow, VersionRow
 from gateway.governance.policies.rows import stands, to_overlay
 from gateway.governance.policies.types import EffectivePolicy, Fields, Level, Mode, Overlay, RequestedPolicy, Version
+from gateway.platform.requests.bounds import Bounds
 
 _IN_FORCE, _IN_SHADOW = Q(deleted_at=None, version__gt=0), Q(shadow__isnull=False)
 _STANDING = {Mode.ENFORCE: _IN_FORCE, Mode.SHADOW: _IN_SHADOW}
@@ -63,6 +64,15 @@ def of_teams() -> list[Overlay]:
     """The overlays of the organization and of all its teams, in force and in shadow: what may speak of a call that
     names neither subject nor conversation."""
     return _both(Q(level__in=(Level.ORG, Level.TEAM)))
+
+
+def body_bounds() -> Bounds:
+    """For how long locks of the organization and of its subjects let bodies be kept, those too that are there already.
+    (A team's and a conversation's are asked when a body is kept.) One query."""
+    rows = OverlayRow.objects.filter(_IN_FORCE, level__in=(Level.ORG, Level.USER))
+    locked = {row.target: from_json(row.locks).retention.body_days for row in rows}
+    whole = locked.pop("", None)
+    return Bounds(whole, {subject: days for subject, days in locked.items() if days is not None})
 
 
 def overlay(level: Level | str = Level.ORG, target: str = "", mode: Mode = Mode.ENFORCE) -> Overlay:

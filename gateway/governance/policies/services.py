@@ -14,14 +14,15 @@ from gateway.governance.policies.errors import OverlayConflict, OverlayNotFound
 from gateway.governance.policies.models import OverlayRow, VersionRow
 from gateway.governance.policies.rows import Said, become, said, stands, to_overlay, written
 from gateway.governance.policies.types import Fields, Level, Mode, Overlay
-from gateway.governance.policies.validation import check
+from gateway.governance.policies.validation import check_content, check_target
 from tenants.context import current
 from tenants.services import organization_touch
 
 # A change of one of these reaches the workers' memory, so that a pass-through call, which reads no table, obeys it (or
 # says that it would have).
 _KNOWN_EVERYWHERE = (
-    "allowed_models", "denied_models", "allowed_tools", "denied_tools", "guardrails", "redact_mode", "max_output_tokens"
+    "allowed_models", "denied_models", "allowed_tools", "denied_tools", "guardrails", "redact_mode",
+    "max_output_tokens", "retention",
 )  # fmt: skip
 
 
@@ -45,8 +46,9 @@ def put_overlay(
 
     Raises InvalidOverlay (a team that is not there included), and OverlayConflict with what came first.
     """
+    check_content(precedence, locks, defaults)
     with transaction.atomic():
-        check(Level(level), target, precedence, locks, defaults)
+        check_target(Level(level), target)
         OverlayRow.objects.bulk_create([OverlayRow(level=level, target=target)], ignore_conflicts=True)
         row = OverlayRow.objects.select_for_update().get(level=level, target=target)
         _require_version(row, mode, expected_version)
@@ -95,8 +97,7 @@ def promote(
         _require_version(row, Mode.SHADOW, expected_version if row.shadow_version else None)
         _require_standing(row, Mode.SHADOW)
         _require_version(row, Mode.ENFORCE, expected_in_force)
-        shadow = to_overlay(row, Mode.SHADOW)
-        check(shadow.level, target, shadow.precedence, shadow.locks, shadow.defaults)
+        check_target(Level(level), target)  # what it says was checked when it was saved
         content = said(row, Mode.SHADOW)
         _write(row, Mode.SHADOW, None, actor, request_id, promoted=True)
         _write(row, Mode.ENFORCE, content, actor, request_id, promoted=True)

@@ -30,8 +30,13 @@ def of(
     shadows = tuple(overlay for overlay in overlays if overlay.mode is Mode.SHADOW)
     if not shadows:
         return None
+    policy = merge(promoted(overlays), persona_do=persona_do, persona_dont=persona_dont, request=request)
+    return Shadow(policy, shadows)
+
+
+def promoted(overlays: Sequence[Overlay]) -> list[Overlay]:
+    """The overlays as they would be in force, each in shadow in the place of what it replaces."""
+    shadows = [replace(overlay, mode=Mode.ENFORCE) for overlay in overlays if overlay.mode is Mode.SHADOW]
     replaced = {(overlay.level, overlay.target) for overlay in shadows}
     others = [one for one in overlays if one.mode is Mode.ENFORCE and (one.level, one.target) not in replaced]
-    promoted = [replace(overlay, mode=Mode.ENFORCE) for overlay in shadows]
-    policy = merge([*others, *promoted], persona_do=persona_do, persona_dont=persona_dont, request=request)
-    return Shadow(policy, shadows)
+    return [*others, *shadows]

@@ -67,11 +67,15 @@ class EffectivePolicy:
         """The line that forbids a model (``provider/model``), or None when it may be used. Globs ignore case."""
         return _problem("models", model, self.denied_models, self.allowed_models)
 
-    def check_model(self, model: str) -> None:
+    def check_model(self, *models: str) -> None:
         """Raise Forbidden ``policy_refused``, with the line that forbids it as ``extra["policy"]``, unless the model
-        may be used."""
-        if line := self.model_problem(model):
+        may be used; of several for the first, unless any may."""
+        if line := self.model_problem(model := self.model_of(models)):
             raise refused(line, f"does not allow model {model!r}")
+
+    def model_of(self, models: Sequence[str]) -> str:
+        """The first of these that may be used; the first of all where none may."""
+        return next((model for model in models if self.model_problem(model) is None), models[0])
 
     def tool_problem(self, tool: str) -> TraceLine | None:
         """The line that forbids a tool by its name, or None when it may be used. Globs ignore case."""

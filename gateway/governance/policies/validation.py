@@ -6,21 +6,36 @@ from gateway.core import ids
 from gateway.core.errors import FieldProblem, NotFound
 from gateway.governance.access import teams
 from gateway.governance.policies.errors import InvalidOverlay
-from gateway.governance.policies.guardrails import checks
+from gateway.governance.policies.guardrails import checks, patterns
+from gateway.governance.policies.guardrails.budgets import Budget
 from gateway.governance.policies.types import Fields, Level
 
 MAX_TARGET = 128
 
 
-def check(level: Level, target: str, precedence: int, locks: Fields, defaults: Fields) -> None:
-    """Raise InvalidOverlay naming all that is wrong. Runs in the writing transaction: a team that is found here stays
-    until it ends."""
-    problems = _target(level, target)
+def check_content(precedence: int, locks: Fields, defaults: Fields) -> None:
+    """Raise InvalidOverlay naming all that is wrong with what an overlay says. Its patterns are tried, which may take
+    seconds: call it outside of a transaction."""
+    problems = []
     if not 0 <= precedence <= 100:
         problems.append(FieldProblem("#/precedence", "out_of_range", "must be 0 to 100"))
-    for side, fields in (("locks", locks), ("defaults", defaults)):
-        problems += checks.problems(fields.guardrails, f"#/{side}/guardrails")
+    sides = (("locks", locks.guardrails), ("defaults", defaults.guardrails))
+    count = sum(len(guard.patterns) for _, guards in sides for guard in guards)
+    if count > patterns.MAX_PATTERNS:
+        side = next(name for name, guards in sides if any(guard.patterns for guard in guards))
+        told = f"an overlay has at most {patterns.MAX_PATTERNS} patterns, this one has {count}"
+        raise InvalidOverlay([*problems, FieldProblem(f"#/{side}/guardrails/blocklist", "too_many_patterns", told)])
+    budget = Budget(patterns.SAVE_S)
+    for side, guards in sides:
+        problems += checks.problems(guards, f"#/{side}/guardrails", budget)
     if problems:
+        raise InvalidOverlay(problems)
+
+
+def check_target(level: Level, target: str) -> None:
+    """Raise InvalidOverlay for a target that its level cannot have. Runs in the writing transaction: a team that is
+    found here stays until it ends."""
+    if problems := _target(level, target):
         raise InvalidOverlay(problems)
 
 

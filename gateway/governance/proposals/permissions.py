@@ -5,6 +5,7 @@ carried out, because policies change in between.
 from __future__ import annotations
 
 from gateway.core.errors import FieldProblem, Forbidden
+from gateway.governance.access import teams
 from gateway.governance.policies import selectors as policies
 from gateway.governance.policies.types import EffectivePolicy
 from gateway.governance.proposals import targets
@@ -24,9 +25,13 @@ def problem(policy: EffectivePolicy, draft: Draft) -> FieldProblem | None:
 
 
 def check(proposal: Proposal) -> None:
-    """Raise Forbidden ``policy_refused`` for what the policies of the organization, the subject and the conversation do
-    not allow as they are now. (A team's were asked when it was proposed.)"""
-    policy = policies.effective(subject_id=proposal.subject_id, conversation_id=proposal.conversation_id)
+    """Raise Forbidden ``policy_refused`` for what the policies of the organization, the subject, its teams and the
+    conversation do not allow as they are now. (Those of the proposing key's teams were asked when it was proposed.)"""
+    policy = policies.effective(
+        teams=teams.of_subject(proposal.subject_id) if proposal.subject_id is not None else (),
+        subject_id=proposal.subject_id,
+        conversation_id=proposal.conversation_id,
+    )
     line = policy.write_problem(proposal.type, _target(proposal))
     if line is not None:
         told = f"The policy of {line.set_by} does not allow writes of type {proposal.type!r} there."

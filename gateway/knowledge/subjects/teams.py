@@ -1,10 +1,17 @@
-"""A team and its subjects, for whoever takes a team away."""
+"""A team and its subjects: for whoever takes a team away, and whoever asks what binds a subject."""
 
 from __future__ import annotations
 
 from django.db.models import F, Func, Value
 
+from gateway.knowledge.subjects import selectors
 from gateway.knowledge.subjects.models import SubjectRow
+
+
+def of(subject_id: str) -> tuple[str, ...]:
+    """The teams that a subject is in, none for one that is not known."""
+    subject = selectors.find(subject_id)
+    return subject.team_ids if subject is not None else ()
 
 
 def count(team_id: str) -> int:

@@ -119,14 +119,14 @@ class BodyDraft:
 
 @dataclass(frozen=True, slots=True)
 class KeptInput:
-    """What was sent with a request, masked as it was kept, and what its record says of it. ``headers`` are those that
-    addressed it, by their lower-case names."""
+    """What was sent with a request, masked as it was kept, and what its record says of it. ``path`` says in which
+    dialect; ``headers`` are those that addressed it, by their lower-case names."""
 
     request_id: UUID
     occurred_at: datetime
+    path: str
     text: str
     headers: dict[str, str]
-    model: str | None
     key_id: str | None
     persona_id: str | None
     persona_version: int | None

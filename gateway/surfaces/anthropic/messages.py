@@ -13,9 +13,10 @@ from ninja import Router
 from gateway.core import ids
 from gateway.core.endpoint import Body, Call, Metering, Scope, call_of, endpoint
 from gateway.engine.chat import counting, passthrough, pipeline
+from gateway.engine.chat.types import ChatRequest
 from gateway.platform.providers import messages_shape
 from gateway.platform.providers.translate import IGNORED
-from gateway.platform.providers.types import Shape
+from gateway.platform.providers.types import ModelRequest, Shape
 from gateway.surfaces import endings, passing, persona_request, persona_turn, sse
 from gateway.surfaces.anthropic import envelope, headers
 from gateway.surfaces.anthropic.document import COUNT_TOKENS, MESSAGES
@@ -68,10 +69,7 @@ async def count_tokens(request: HttpRequest) -> HttpResponseBase:
 
 
 async def _turn(call: Call, body: bytes, read: Envelope, address: Address, version: str) -> HttpResponseBase:
-    fields, left = persona_request.fields_of(body, Options, _SILENT)
-    fields[messages_shape.VERSION] = version
-    asked = messages_shape.request_of(fields, model=read.model, stream=bool(read.stream))
-    turn = persona_request.chat_request(asked, address, body_bytes=len(body), max_tokens=read.max_tokens)
+    left, asked, turn = turn_of(body, read, address, version)
 
     def writer(model: str) -> messages_shape.MessageWriter:
         answer_id = ids.public("req", call.request_id).removeprefix("req_")
@@ -87,6 +85,15 @@ async def _turn(call: Call, body: bytes, read: Envelope, address: Address, versi
     if ignored := [*left, *asked.ignored]:
         response[IGNORED] = ", ".join(ignored)
     return response
+
+
+def turn_of(body: bytes, read: Envelope, address: Address, version: str) -> tuple[list[str], ModelRequest, ChatRequest]:
+    """(the names of what a turn leaves out, what a provider's reader understood of the rest, the turn). Raises
+    BadRequest."""
+    fields, left = persona_request.fields_of(body, Options, _SILENT)
+    fields[messages_shape.VERSION] = version
+    asked = messages_shape.request_of(fields, model=read.model, stream=bool(read.stream))
+    return left, asked, persona_request.chat_request(asked, address, body_bytes=len(body), max_tokens=read.max_tokens)
 
 
 def _failure(call: Call) -> passing.Failure:

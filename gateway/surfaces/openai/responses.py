@@ -18,9 +18,11 @@ from gateway.core import ids
 from gateway.core.endpoint import Body, Call, Metering, Scope, call_of, endpoint
 from gateway.core.errors import NotFound
 from gateway.engine.chat import passthrough, pipeline
+from gateway.engine.chat.types import ChatRequest
 from gateway.platform.providers import responses_shape
+from gateway.platform.providers.reading import Fields
 from gateway.platform.providers.translate import IGNORED
-from gateway.platform.providers.types import Shape
+from gateway.platform.providers.types import ModelRequest, Shape
 from gateway.surfaces import endings, passing, persona_request, persona_turn, sse
 from gateway.surfaces.openai import envelope
 from gateway.surfaces.openai.address import Address, addressed
@@ -89,9 +91,7 @@ def _not_stored(response_id: str) -> NotFound:
 
 
 async def _turn(call: Call, body: bytes, read: ResponseEnvelope, address: Address) -> HttpResponseBase:
-    fields, _ = persona_request.fields_of(body, Options, ())
-    asked = responses_shape.request_of(fields, model=read.model, stream=bool(read.stream))
-    turn = persona_request.chat_request(asked, address, body_bytes=len(body), max_tokens=read.max_output_tokens)
+    fields, asked, turn = turn_of(body, read, address)
 
     def writer(model: str) -> responses_shape.ResponseWriter:
         answer_id = ids.public("req", call.request_id).removeprefix("req_")
@@ -107,6 +107,14 @@ async def _turn(call: Call, body: bytes, read: ResponseEnvelope, address: Addres
     if asked.ignored:
         response[IGNORED] = ", ".join(asked.ignored)
     return response
+
+
+def turn_of(body: bytes, read: ResponseEnvelope, address: Address) -> tuple[Fields, ModelRequest, ChatRequest]:
+    """(the body's fields, what a provider's reader understood of them, the turn). Raises BadRequest."""
+    fields, _ = persona_request.fields_of(body, Options, ())
+    asked = responses_shape.request_of(fields, model=read.model, stream=bool(read.stream))
+    turn = persona_request.chat_request(asked, address, body_bytes=len(body), max_tokens=read.max_output_tokens)
+    return fields, asked, turn
 
 
 def _failure(call: Call) -> passing.Failure:

@@ -122,8 +122,8 @@ async def list_memories(
 @router.post("/memories/recall", response=RecallOut, summary="Find memories by words")
 @endpoint(scope=Scope.MEMORIES_READ)
 async def recall(request: HttpRequest, body: RecallIn) -> RecallOut:
-    """The memories of one subject that fit the query, best first, within what the key and the organization's policy
-    allow."""
+    """The memories of one subject that fit the query, best first, within what the key allows and the policies of the
+    organization, of key's and subject's teams and of the subject."""
     call = call_of(request)
     principal: Principal = call.principal
     principal.require_subject(body.subject_id)
@@ -169,7 +169,9 @@ def _recall(body: RecallIn, principal: Principal, scopes: tuple[str, ...] | None
     knows may answer."""
     subject = subjects.find(body.subject_id)
     policy = policies.effective(
-        request=RequestedPolicy(memory_scopes=scopes, key_memory_scopes=principal.grant.memory_scopes)
+        request=RequestedPolicy(memory_scopes=scopes, key_memory_scopes=principal.grant.memory_scopes),
+        teams=(*principal.grant.team_ids, *(subject.team_ids if subject is not None else ())),
+        subject_id=body.subject_id,
     )
     return memory.recall(
         RecallQuery(

@@ -164,7 +164,7 @@ def _one(name: str, first: str | None, second: str | None) -> str | None:
 
 
 def _words(text: str | None) -> tuple[str, ...] | None:
-    return tuple(part.strip() for part in text.split(",")) if text is not None else None
+    return tuple(word for part in text.split(",") if (word := part.strip())) if text is not None else None
 
 
 def _check_key(principal: Principal, asked: _Asked) -> None:

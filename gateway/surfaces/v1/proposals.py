@@ -118,7 +118,7 @@ async def settle_type(request: HttpRequest, kind: str, body: ProposalTypeIn) -> 
 def _create(body: ProposeIn, call: Call) -> Proposal:
     principal: Principal = call.principal
     subject = subjects.ensure(body.subject_id, actor=principal.actor, request_id=call.request_id)
-    policy = policies.effective(teams=principal.grant.team_ids, subject_id=body.subject_id)
+    policy = policies.effective(teams=(*principal.grant.team_ids, *subject.team_ids), subject_id=body.subject_id)
     draft = Draft(
         type=body.type, payload=body.payload, subject_id=subject.id, persona_id=body.persona_id, source=body.source,
         confidence=body.confidence, subject_pk=subject.pk, request_id=call.request_id,

@@ -29,6 +29,7 @@ from gateway.surfaces.v1.schemas.subjects import (
     SubjectOut,
     SubjectPage,
 )
+from gateway.surfaces.v1.whole import whole_organization
 from tenants.context import in_tenant
 from tenants.types import Principal
 
@@ -69,7 +70,8 @@ async def get_subject(request: HttpRequest, subject_id: str) -> SubjectDetailOut
 @endpoint(scope=Scope.MEMORIES_WRITE)
 async def put_subject(request: HttpRequest, subject_id: str, body: SubjectIn) -> SubjectOut:
     """Replaces display name, attributes and teams; a subject that is new is created. Its teams decide which policies
-    hold for it, so changing them needs `policies:write` as well."""
+    hold for it, so changing them needs `policies:write` as well, and a key that is not narrowed to personas or
+    subjects."""
     call = call_of(request)
     call.principal.require_subject(subject_id)
     return SubjectOut.of(await in_tenant(call.principal.ref, _put, subject_id, body, call.principal, call.request_id))
@@ -116,6 +118,7 @@ def _put(subject_id: str, body: SubjectIn, principal: Principal, request_id: Any
         known = selectors.find(subject_id)
         if sorted(set(body.team_ids)) != sorted(known.team_ids if known is not None else ()):
             access.require_scope(principal, Scope.POLICIES_WRITE)
+            whole_organization(principal)
             teams.require(body.team_ids)
         return services.put(
             subject_id,

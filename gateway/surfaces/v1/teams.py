@@ -21,6 +21,7 @@ from gateway.governance.policies import selectors as policies
 from gateway.governance.policies import services as overlays
 from gateway.governance.policies.types import Level, Mode
 from gateway.knowledge.subjects import teams as subjects
+from gateway.surfaces.v1.whole import whole_organization
 from tenants import keys
 from tenants.context import in_tenant
 
@@ -98,8 +99,10 @@ async def list_teams(request: HttpRequest, limit: int | None = None, cursor: str
 @router.post("/teams", response={201: TeamOut}, summary="Create a team")
 @endpoint(scope=Scope.POLICIES_WRITE)
 async def create_team(request: HttpRequest, body: TeamIn) -> tuple[int, TeamOut]:
-    """A team has no members of its own: keys and subjects say which teams they are in. Callers of a chat never do."""
+    """A team has no members of its own: keys and subjects say which teams they are in. Callers of a chat never do.
+    A key that is narrowed to personas or subjects changes no team."""
     call = call_of(request)
+    whole_organization(call.principal)
     team = await in_tenant(
         call.principal.ref, teams.create, body.id, name=body.name, description=body.description,
         actor=call.principal.actor, request_id=call.request_id,
@@ -117,6 +120,7 @@ async def get_team(request: HttpRequest, team_id: str) -> TeamOut:
 @endpoint(scope=Scope.POLICIES_WRITE)
 async def put_team(request: HttpRequest, team_id: str, body: TeamChange) -> TeamOut:
     call = call_of(request)
+    whole_organization(call.principal)
     team = await in_tenant(
         call.principal.ref, teams.change, team_id, name=body.name, description=body.description,
         actor=call.principal.actor, request_id=call.request_id,
@@ -135,6 +139,7 @@ async def delete_team(
     its overlay goes with it, and keys and subjects leave it, all at once."""
     call = call_of(request)
     principal = call.principal
+    whole_organization(principal)
     removed = await in_tenant(principal.ref, _delete, team_id, force, principal.actor, call.request_id)
     return TeamDeletedOut(id=team_id, removed=TeamUsesOut(**removed))
 

@@ -11,6 +11,7 @@ from ninja import Query, Router
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.engine.evaluation import shadow_report, what_if
 from gateway.governance.policies.types import Fields, Level, Overlay
+from gateway.surfaces.v1 import kept
 from gateway.surfaces.v1.schemas.what_if import WhatIfIn, WhatIfOut
 from tenants.context import in_tenant
 
@@ -26,7 +27,7 @@ async def try_overlay(request: HttpRequest, body: WhatIfIn) -> WhatIfOut:
     call = call_of(request)
     principal = call.principal
     draft = Overlay(body.level, body.target.strip(), body.locks.fields(), body.defaults.fields(), body.precedence)
-    report = await in_tenant(principal.ref, what_if.run, draft, days=body.days, show=body.show, principal=principal)
+    report = await what_if.run(draft, days=body.days, show=body.show, principal=principal, read=kept.read)
     call.read("request.evaluated", "policies", evaluated=report.evaluated)
     return WhatIfOut.of(report)
 

@@ -13,7 +13,7 @@ from gateway.governance.policies.merge import merge
 from gateway.governance.policies.types import Fields, Level, Overlay
 from tests.governance.policies.test_merge import OVERLAYS
 
-ASKED = {"models": ("openai/gpt-5", "openai/gpt-5"), "tools": ("search",), "texts": ("Mail ada@example.com",)}
+ASKED = {"targets": (("openai/gpt-5",), ("openai/gpt-5",)), "tools": ("search",), "texts": ("Mail ada@example.com",)}
 
 
 def policy(locks: Fields | None = None):

@@ -13,7 +13,7 @@ import pytest
 from gateway.core import ids
 from gateway.core.crypto import Secret
 from gateway.core.errors import Forbidden, GatewayError
-from gateway.engine.routing import planning, policies, tiers
+from gateway.engine.routing import Bound, planning, policies, tiers
 from gateway.governance.policies.merge import merge
 from gateway.governance.policies.types import Fields, Level, Overlay
 from gateway.platform.providers import registry
@@ -44,10 +44,10 @@ def configured(monkeypatch):
         return registry.Configuration(REF, {**built_in, **held["entries"]}, held["aliases"])
 
     async def policy(_organization):
-        return held["policy"]
+        return Bound(held["policy"], None)
 
     monkeypatch.setattr(registry, "configuration", configuration)
-    monkeypatch.setattr(policies, "of", policy)
+    monkeypatch.setattr(policies, "bound", policy)
     held["entries"] |= {"one": entry("one"), "two": entry("two")}
     held["aliases"]["both"] = TWO
     return held

@@ -208,6 +208,18 @@ def test_auto_types__locked_and_wanted_globs__meet_where_one_covers_the_other() 
     assert merge(apart).auto_types == ()
 
 
+@pytest.mark.parametrize("locked", ["[!c]*", "?*", "[!a-d]*.create", "*[!e]"])
+def test_auto_types__locked_class__covers_nothing_but_itself(locked: str) -> None:
+    overlays = [
+        org(Fields(writes=Writes(auto_types=(locked,))), Fields(writes=Writes(Approval.AUTO))),
+        at(Level.USER, "ann", None, Fields(writes=Writes(auto_types=("*.create", locked)))),
+    ]
+    policy = merge(overlays)
+    assert policy.auto_types == (locked,)
+    assert policy.auto_approves("memory.create", 1) is fnmatchcase("memory.create", locked)
+    assert policy.auto_approves("calendar.create", 1) is fnmatchcase("calendar.create", locked)
+
+
 def test_guardrails__lock_and_defaults__stand_side_by_side_each_with_its_owner() -> None:
     policy = merge(
         [
@@ -241,7 +253,8 @@ def test_guardrails__lock_and_defaults__stand_side_by_side_each_with_its_owner()
 
 SENTENCES = st.lists(st.sampled_from(["a", "A ", "b", "c.", "d"]), max_size=3).map(tuple)
 NAMES = st.none() | st.lists(st.sampled_from(["gmail", "drive", "chat"]), max_size=3).map(tuple)
-GLOBS = st.none() | st.lists(st.sampled_from(["cal*", "*_x", "search"]), max_size=2).map(tuple)
+CLASSES = ["[!c]*", "[a-m]*", "?*", "*[!x]"]
+GLOBS = st.none() | st.lists(st.sampled_from(["cal*", "*_x", "search", *CLASSES]), max_size=2).map(tuple)
 GUARDS = st.lists(
     st.builds(
         Guard, st.sampled_from(["secrets", "pii.email", "injection", "blocklist.a"]),
@@ -258,15 +271,15 @@ GUARDS = st.lists(
 FIELDS = st.builds(
     Fields, do=SENTENCES, dont=SENTENCES, disclaimers=SENTENCES, redact_mode=st.none() | st.sampled_from(RedactMode),
     memory_scopes=NAMES,
-    allowed_models=st.none() | st.lists(st.sampled_from(["openai/*", "*/gpt-5", "*"]), max_size=2).map(tuple),
-    denied_models=st.lists(st.sampled_from(["openai/*", "x/*"]), max_size=1).map(tuple),
+    allowed_models=st.none() | st.lists(st.sampled_from(["openai/*", "*/gpt-5", "*", *CLASSES]), max_size=2).map(tuple),
+    denied_models=st.lists(st.sampled_from(["openai/*", "x/*", *CLASSES]), max_size=1).map(tuple),
     writes=st.builds(
         Writes, st.none() | st.sampled_from(Approval),
-        st.none() | st.lists(st.sampled_from(["memory.upsert", "x"])).map(tuple),
+        st.none() | st.lists(st.sampled_from(["memory.upsert", "x", *CLASSES, "*.create", "c*"])).map(tuple),
         st.none() | st.floats(0, 1),
     ),
     max_output_tokens=st.none() | st.integers(1, 99), allowed_tools=GLOBS, write_targets=GLOBS,
-    denied_tools=st.lists(st.sampled_from(["cal*", "b"]), max_size=1).map(tuple),
+    denied_tools=st.lists(st.sampled_from(["cal*", "b", *CLASSES]), max_size=1).map(tuple),
     retention=st.builds(Retention, st.none() | st.integers(0, 9), st.none() | st.integers(0, 9)), guardrails=GUARDS,
 )  # fmt: skip
 OVERLAYS = st.lists(
@@ -322,8 +335,9 @@ def holds_lists(policy, locks: Fields) -> None:
     if locks.memory_scopes is not None:
         assert set(policy.memory_scopes) <= set(locks.memory_scopes)
     if locks.writes.auto_types is not None:
-        for write_type in set(policy.auto_types) - set(locks.writes.auto_types):
-            assert any(fnmatchcase(write_type, glob) for glob in locks.writes.auto_types)
+        for write_type in ("memory.upsert", "memory.create", "calendar.create", "x"):
+            if any(fnmatchcase(write_type, glob) for glob in policy.auto_types):
+                assert any(fnmatchcase(write_type, glob) for glob in locks.writes.auto_types)
     alone = merge([org(locks)])
     for name in ("openai/gpt-5", "x/y", "cal_x", "search", "b"):
         for problem in ("model_problem", "tool_problem", "write_problem"):

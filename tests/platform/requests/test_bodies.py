@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 
-from gateway.core import crypto, ids
-from gateway.platform.requests import selectors, services
+from gateway.core import clock, crypto, ids
+from gateway.core.journal import SYSTEM
+from gateway.governance.policies import services as overlays
+from gateway.governance.policies.types import Fields, Level, Retention
+from gateway.platform.requests import bounds, selectors, services
 from gateway.platform.requests.models import BodyRow
 from gateway.platform.requests.types import BodyDraft, Part
 from tenants.context import scope
@@ -62,6 +68,32 @@ def test_retain__expired_shortened_or_switched_off__are_deleted(acme):
     with scope(acme):
         services.retain(record_days=90, body_days=None)
         assert BodyRow.objects.count() == 0
+
+
+@pytest.mark.parametrize(("level", "target"), [(Level.ORG, ""), (Level.USER, "ann")])
+def test_retain__lock_written_later__ends_what_it_covers_and_no_more(acme, globex, level, target):
+    """Two days old, kept for seven; the lock says one, the default (which suggests) none at all."""
+    made = int((clock.now() - timedelta(days=2)).timestamp() * 1000)
+    locks, defaults = Fields(retention=Retention(body_days=1)), Fields(retention=Retention(body_days=0))
+    for ref in (acme, globex):
+        for number, subject in enumerate(("ann", "bob", None)):
+            request_id = ids.uuid7()
+            _store(ref, replace(a_draft(request_id), subject_id=subject))
+            with scope(ref):
+                BodyRow.objects.filter(request_id=request_id).update(id=ids.uuid7_at(made, number))
+        _store(ref, replace(a_draft(ids.uuid7()), subject_id="ann"))  # of today
+        with scope(ref):
+            overlays.put_overlay(level=level, target=target, locks=Fields(), defaults=defaults, actor=SYSTEM)
+            services.retain(record_days=90, body_days=7, bounds=bounds.now())
+            assert BodyRow.objects.count() == 4
+    with scope(acme):
+        overlays.put_overlay(level=level, target=target, locks=locks, defaults=defaults, actor=SYSTEM)
+        services.retain(record_days=90, body_days=7, bounds=bounds.now())
+        left = [None, "ann", "bob"] if level is Level.USER else ["ann"]
+        assert sorted(BodyRow.objects.values_list("subject_id", flat=True), key=str) == sorted(left, key=str)
+    with scope(globex):
+        services.retain(record_days=90, body_days=7, bounds=bounds.now())
+        assert BodyRow.objects.count() == 4
 
 
 def test_reseal__another_active_key__moves_every_body_and_opens_none(acme, settings):

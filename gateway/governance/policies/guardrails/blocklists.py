@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from gateway.governance.policies.guardrails import patterns
+from gateway.governance.policies.guardrails.budgets import Budget
 from gateway.governance.policies.guards import Guard
 from gateway.governance.policies.redaction.detectors import Detector, Span, whole
 
@@ -22,19 +23,30 @@ class Overdue(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OwnPattern(Detector):
-    """A pattern of the organization's, run with a time limit."""
+    """A pattern of the organization's, run within what is left for the text that it looks at."""
+
+    budget: Budget = field(default_factory=lambda: Budget(0), compare=False)
 
     def find(self, text: str, start: int) -> Span | None:
+        def look(timeout: float) -> re.Match[str] | None:
+            return self.pattern.search(text, start, timeout=timeout)  # type: ignore[call-overload,no-any-return]
+
         try:
-            match = self.pattern.search(text, start, timeout=patterns.RUN_S)  # type: ignore[call-overload]
+            match = self.budget.spend(look, at_most=patterns.RUN_S)
         except TimeoutError:
             raise Overdue from None
         return match.span() if match else None
 
 
+def detectors(guard: Guard, budget: Budget) -> tuple[tuple[Detector, ...], int]:
+    """A blocklist's detectors, and how many characters any of them may look at from its first one. ``budget`` is that
+    of the text which they are for."""
+    made, widest = _made(guard)
+    return tuple(replace(one, budget=budget) if isinstance(one, OwnPattern) else one for one in made), widest
+
+
 @lru_cache(maxsize=512)
-def detectors(guard: Guard) -> tuple[tuple[Detector, ...], int]:
-    """A blocklist's detectors, and how many characters any of them may look at from its first one."""
+def _made(guard: Guard) -> tuple[tuple[Detector, ...], int]:
     found: list[Detector] = []
     widest = 0
     if guard.phrases:

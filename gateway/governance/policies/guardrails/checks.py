@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from gateway.core.errors import FieldProblem
 from gateway.governance.policies.guardrails import patterns
+from gateway.governance.policies.guardrails.budgets import Budget
 from gateway.governance.policies.guards import BLOCKLIST, LENGTH, Action, Guard
 
 
-def problems(guards: Sequence[Guard], pointer: str) -> list[FieldProblem]:
-    """All that is wrong, each with the place of its guardrail."""
-    found = [FieldProblem(f"{pointer}/{guard.kind}", code, text) for guard in guards for code, text in _of(guard)]
+def problems(guards: Sequence[Guard], pointer: str, budget: Budget) -> list[FieldProblem]:
+    """All that is wrong, each with the place of its guardrail; ``budget`` is that of the save."""
+    found = [
+        FieldProblem(f"{pointer}/{guard.kind}", code, text) for guard in guards for code, text in _of(guard, budget)
+    ]
     twice = [name for name, count in Counter(guard.name for guard in guards).items() if count > 1]
     found += [
         FieldProblem(f"{pointer}/{BLOCKLIST}", "repeated", f"{name.partition('.')[2]!r} is there twice")
@@ -21,14 +24,14 @@ def problems(guards: Sequence[Guard], pointer: str) -> list[FieldProblem]:
     return found
 
 
-def _of(guard: Guard) -> Iterator[tuple[str, str]]:
+def _of(guard: Guard, budget: Budget) -> Iterator[tuple[str, str]]:
     if guard.input is None and guard.output is None:
         yield "missing", f"{guard.label or guard.name} needs an action for input or output"
     if guard.kind == BLOCKLIST:
         if not guard.phrases and not guard.patterns:
             yield "missing", f"{guard.label!r} needs phrases or patterns"
         for pattern in guard.patterns:
-            if why := patterns.problem(pattern):
+            if why := patterns.problem(pattern, budget):
                 yield "invalid_pattern", f"{guard.label!r}: the pattern {pattern[:80]!r} {why}"
         for phrase in guard.phrases:
             if not any(char.isalnum() for char in phrase):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.governance.policies.guardrails import blocklists, measures
+from gateway.governance.policies.guardrails.budgets import Budget
 from gateway.governance.policies.guardrails.errors import GuardrailBlocked
 from gateway.governance.policies.guardrails.groups import Group, grouped
 from gateway.governance.policies.guardrails.injection import Score, score
@@ -51,13 +52,14 @@ def inspect_input(policy: EffectivePolicy, texts: Sequence[str]) -> Verdict:
         return Verdict(None, (), tuple(texts))
     given = tuple(texts)
     findings: dict[GuardRule, Finding] = {}
+    budget = Budget.of_text(sum(map(len, given)))
     shown, scored = _injection(rules, given)
     findings |= scored
     for rule in rules:
         if rule.guard.kind == LENGTH and (finding := _length(rule, given)):
             findings[rule] = finding
         elif rule.guard.kind == BLOCKLIST:
-            finding, shown = _blocklist(rule, given, shown)
+            finding, shown = _blocklist(rule, given, shown, budget)
             if finding is not None:
                 findings[rule] = finding
     for group in grouped(rules):
@@ -113,9 +115,9 @@ def _masked(text: str, scored: Score) -> str:
 
 
 def _blocklist(
-    rule: GuardRule, given: tuple[str, ...], shown: tuple[str, ...]
+    rule: GuardRule, given: tuple[str, ...], shown: tuple[str, ...], budget: Budget
 ) -> tuple[Finding | None, tuple[str, ...]]:
-    detectors, hold = blocklists.detectors(rule.guard)
+    detectors, hold = blocklists.detectors(rule.guard, budget)
     masks = rule.action is Action.MASK and not rule.shadow
     redactor = StreamRedactor(detectors=detectors, hold=hold)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.governance.policies.guardrails.budgets import Budget
 from gateway.governance.policies.guardrails.errors import GuardrailBlocked
 from gateway.governance.policies.guardrails.groups import Group, grouped
 from gateway.governance.policies.guardrails.stages import (
@@ -39,7 +40,8 @@ class OutputGuard:
     def __init__(self, policy: EffectivePolicy) -> None:
         rules = policy.guards(Direction.OUTPUT)
         groups = grouped(rules) if rules else []
-        self._stages: list[Stage] = list(_stages(rules, groups))
+        self._budget = Budget.of_text()
+        self._stages: list[Stage] = list(_stages(rules, groups, self._budget))
         self._masking = [group for group in groups if group.masks]
         self._mask = StreamRedactor(policy.redact_mode)
         if self._masking:
@@ -56,6 +58,7 @@ class OutputGuard:
 
     def feed(self, text: str) -> str:
         """What may be given out now."""
+        self._budget.more(len(text))
         for stage in self._stages:
             text = stage.feed(text)
             _check(stage)
@@ -75,7 +78,7 @@ def _check(stage: Stage) -> None:
         raise GuardrailBlocked(finding)
 
 
-def _stages(rules: tuple[GuardRule, ...], groups: list[Group]) -> Iterator[Stage]:
+def _stages(rules: tuple[GuardRule, ...], groups: list[Group], budget: Budget) -> Iterator[Stage]:
     """First what only watches, on the text as the model wrote it; then what changes it."""
     masks: list[Stage] = []
     cuts: list[Stage] = []
@@ -84,9 +87,9 @@ def _stages(rules: tuple[GuardRule, ...], groups: list[Group]) -> Iterator[Stage
         if rule.guard.kind == LENGTH:
             cuts.append(Length(rule))
         elif rule.guard.kind == BLOCKLIST and acts:
-            masks.append(Mask.of_blocklist(rule))
+            masks.append(Mask.of_blocklist(rule, budget))
         elif rule.guard.kind == BLOCKLIST:
-            yield WatchBlocklist(rule)
+            yield WatchBlocklist(rule, budget)
         elif rule.name == INJECTION and acts:
             masks.append(Mask.of_injection(rule))
         elif rule.name == INJECTION:

@@ -16,9 +16,13 @@ from typing import Any
 
 import regex
 
-MAX_PATTERN, MAX_WIDTH = 300, 200
-# CPU seconds: of one probe when a pattern is saved, and of one look into at most a few thousand characters later.
-PROBE_S, RUN_S = 0.05, 0.1
+from gateway.governance.policies.guardrails.budgets import Budget
+
+# Characters of one pattern and of its widest match; patterns of one overlay.
+MAX_PATTERN, MAX_WIDTH, MAX_PATTERNS = 300, 200, 100
+# CPU seconds: of one probe when a pattern is saved and of all of them in one save, and of one look into at most a few
+# thousand characters later. What all looks at one text may take is a budget of its own.
+PROBE_S, SAVE_S, RUN_S = 0.05, 3.0, 0.1
 _PROBE_LENGTH, _MOST_LETTERS = 400, 10
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 # To one of the two engines it is a brace, to the other "almost like this".
@@ -42,8 +46,8 @@ def width(pattern: str) -> int:
     return int(_parser.parse(pattern, re.IGNORECASE).getwidth()[1])
 
 
-def problem(pattern: str) -> str | None:
-    """Why a pattern cannot be saved, None when it can."""
+def problem(pattern: str, budget: Budget) -> str | None:
+    """Why a pattern cannot be saved, None when it can; tried within what is left of the save's budget."""
     if len(pattern) > MAX_PATTERN:
         return f"is longer than {MAX_PATTERN} characters"
     if _BRACE.search(_ESCAPED.sub("", pattern)):
@@ -61,19 +65,25 @@ def problem(pattern: str) -> str | None:
         return "matches nothing at all, which is everywhere"
     if most > MAX_WIDTH:
         return f"may match more than {MAX_WIDTH} characters: write {{1,40}} in place of + or *"
-    return "takes too long on some texts: repeat no part that repeats itself" if _explodes(pattern, nodes) else None
+    return _slow(budget) if _explodes(pattern, nodes, budget) else None
 
 
-def _explodes(pattern: str, nodes: list[tuple[Any, Any]]) -> bool:
+def _slow(budget: Budget) -> str:
+    if budget.left <= 0:
+        return f"could not be tried: all patterns of an overlay are, within {SAVE_S:g} s; save fewer or simpler ones"
+    return "takes too long on some texts: repeat no part that repeats itself"
+
+
+def _explodes(pattern: str, nodes: list[tuple[Any, Any]], budget: Budget) -> bool:
     ready = compiled(pattern)
-    return any(_too_slow(ready, text) for text in _probes(nodes))
+    return any(_too_slow(ready, text, budget) for text in _probes(nodes))
 
 
-def _too_slow(ready: regex.Pattern[str], text: str) -> bool:
+def _too_slow(ready: regex.Pattern[str], text: str, budget: Budget) -> bool:
     """Twice over the limit: once may be the machine's fault."""
     for _ in range(2):
         try:
-            ready.search(text, timeout=PROBE_S)
+            budget.spend(lambda timeout: ready.search(text, timeout=timeout), at_most=PROBE_S)
         except TimeoutError:
             continue
         return False

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from gateway.governance.policies.guardrails import blocklists, measures
+from gateway.governance.policies.guardrails.budgets import Budget
 from gateway.governance.policies.guardrails.groups import Group
 from gateway.governance.policies.guardrails.injection import total
 from gateway.governance.policies.guardrails.normal import folded
@@ -88,8 +89,8 @@ class WatchData(_Watch):
 class WatchBlocklist(_Watch):
     """A blocklist that is flagged, blocks or is in shadow. ``Overdue`` stands for a find where it acts."""
 
-    def __init__(self, rule: GuardRule) -> None:
-        detectors, hold = blocklists.detectors(rule.guard)
+    def __init__(self, rule: GuardRule, budget: Budget) -> None:
+        detectors, hold = blocklists.detectors(rule.guard, budget)
         super().__init__([StreamRedactor(detectors=detectors, hold=hold)])
         self._rule = rule
         self._overdue = False
@@ -166,8 +167,8 @@ class Mask(StreamRedactor):
         self._overdue = False
 
     @classmethod
-    def of_blocklist(cls, rule: GuardRule) -> Mask:
-        return cls(rule, *blocklists.detectors(rule.guard), f"[{blocklists.LABEL}]")
+    def of_blocklist(cls, rule: GuardRule, budget: Budget) -> Mask:
+        return cls(rule, *blocklists.detectors(rule.guard, budget), f"[{blocklists.LABEL}]")
 
     @classmethod
     def of_injection(cls, rule: GuardRule) -> Mask:

@@ -28,9 +28,9 @@ def _input(row: RequestRow, body: BodyRow) -> KeptInput:
     return KeptInput(
         request_id=row.id,
         occurred_at=row.occurred_at,
+        path=body.path,
         text=opened(body).text,
         headers=body.headers,
-        model=row.model,
         key_id=row.key_id,
         persona_id=row.persona_id,
         persona_version=version if isinstance(version, int) else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -159,3 +160,37 @@ def _rows(org: Org, request_id: str) -> list[bytes]:
     with scope(selectors.organization_by_slug(org.slug).ref), connection.cursor() as cursor:
         cursor.execute("SELECT body_ciphertext FROM request_body WHERE request_id = %s", [ids.parse("req", request_id)])
         return [bytes(row[0]) for row in cursor.fetchall()]
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_bodies__of_a_pass_through__are_kept_as_the_policy_says(
+    client: httpx.Client, gateway: Gateway, storing, days: int
+) -> None:
+    path = "/v1/policies/overlays/organization"
+    policy = {"locks": {"retention": {"body_days": days}}, "defaults": {"redact_mode": "strict"}}
+    asked = {"model": "ikiro/sandbox", "messages": [{"role": "user", "content": "Write to ada@example.com"}]}
+
+    def kept(by: httpx.Client) -> list[dict[str, Any]]:
+        answer = by.post("/v1/chat/completions", json=asked)
+        assert answer.status_code == 200, answer.text
+        place = f"/v1/requests/{answer.headers['x-request-id']}"
+        eventually(lambda: by.get(place).json().get("latency_ms") is not None, within=30)
+        if days == 0:
+            return list(by.get(f"{place}/body").json().get("parts", ()))
+        parts = eventually(lambda: _bodies(by, answer.headers["x-request-id"]), within=20)
+        return list(parts.values())
+
+    client.put(path, json=policy).raise_for_status()
+    try:
+        if days == 0:
+            assert eventually(lambda: kept(client) == [], within=20)
+            return
+
+        def soon() -> bool:
+            latest = max(datetime.fromisoformat(part["expires_at"]) for part in kept(client))
+            return latest <= datetime.now(UTC) + timedelta(days=1)
+
+        assert eventually(soon, within=20)
+        assert all("ada@example.com" not in part["body"] for part in kept(client))
+    finally:
+        client.put(path, json={"locks": {}, "defaults": {}}).raise_for_status()
