@@ -47,6 +47,7 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
     """The events of one turn, the last being ``message.done`` with the whole answer. Raises GatewayError at any
     point."""
     principal = call.principal
+    call.body_days = 0  # nothing is kept of a turn that ends before its policy was read
     request = prepare.admitted(principal, request)
     offers_writes = request.rehearsal is None and bool(catalogue.value(principal.organization, "enable_proposals"))
     tools.check(request.tools, request.tool_choice, offers_writes=offers_writes)
@@ -220,4 +221,3 @@ def _record(call: Call, prepared: prepare.Prepared, meter: Meter) -> None:
     meter.cache_hit = recall.cache_hit
     prepare.decided(call, prepared)
     enforcement.note(call, prepared.policy, prepared.findings)
-    call.body_days, call.body_mode = prepared.policy.retention.body_days, prepared.policy.redact_mode

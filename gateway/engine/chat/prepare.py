@@ -115,6 +115,8 @@ def prepare(call: Call, request: ChatRequest, instead: str | None, *, meaning: M
         behavior, wish = persona.cartridge.behavior, _requested(request, principal)
         bound_with: dict[str, Any] = {"persona_do": behavior.do, "persona_dont": behavior.dont, "request": wish}
         policy = merge(overlays, **bound_with)
+        # Before anything refuses: what is kept of a refused turn is kept by its own policy too.
+        call.body_days, call.body_mode = policy.retention.body_days, policy.redact_mode
         if keep:
             shadowing.turned(call, request, policy, overlays, bound_with, instead=instead)
         if request.model:
