@@ -25,7 +25,7 @@ from gateway.knowledge.memory import selectors as memory
 from gateway.knowledge.memory.types import Meaning, Recall, RecallQuery
 from gateway.knowledge.personas import modes, relationships, safety
 from gateway.knowledge.personas import selectors as personas
-from gateway.knowledge.personas.compile import situation
+from gateway.knowledge.personas.compile import compile_persona, keeping, situation, speaking
 from gateway.knowledge.personas.modes import ModeLimits
 from gateway.knowledge.personas.safety import Redirect
 from gateway.knowledge.personas.types import PersonaVersion
@@ -45,6 +45,7 @@ class Prepared:
     """The turn's persona, subject, policy, conversation and memories, as values that outlive the connection.
 
     ``messages`` are the caller's, masked as the policy asks; ``findings`` are what its guardrails saw in them;
+    ``persona`` has the prompt that policy leaves of its own;
     ``stage`` is how well persona and subject know each other (None where that is nobody's business); ``situation`` is
     what stage and mode add to the prompt; ``redirect`` is what to answer instead of asking a model;
     ``arm`` is the experiment that chose the version, and which of its arms; ``kept`` says whether the turn may leave
@@ -112,8 +113,12 @@ def prepare(call: Call, request: ChatRequest, instead: str | None, *, meaning: M
             subject_id=subject.id,
             conversation_id=conversation.public_id,
         )
-        behavior, wish = persona.cartridge.behavior, _requested(request, principal)
-        bound_with: dict[str, Any] = {"persona_do": behavior.do, "persona_dont": behavior.dont, "request": wish}
+        limits = modes.limits(request.mode)
+        stage = relationships.of(subject.pk, persona.persona_id).stage if limits.history else None
+        behavior = speaking(persona.cartridge, stage=stage, mode=request.mode).behavior
+        bound_with: dict[str, Any] = {
+            "persona_do": behavior.do, "persona_dont": behavior.dont, "request": _requested(request, principal),
+        }  # fmt: skip
         policy = merge(overlays, **bound_with)
         # Before anything refuses: what is kept of a refused turn is kept by its own policy too.
         call.body_days, call.body_mode = policy.retention.body_days, policy.redact_mode
@@ -123,11 +128,12 @@ def prepare(call: Call, request: ChatRequest, instead: str | None, *, meaning: M
             policy.check_model(request.model)
         check_tools(request.tools, policy)
         told, findings = guarded(request.messages, policy)
-        limits = modes.limits(request.mode)
-        stage = relationships.of(subject.pk, persona.persona_id).stage if limits.history else None
         if not keep:
             transaction.set_rollback(True)
     redirect = safety.redirect(persona.cartridge, request.question)
+    bound = keeping(persona.cartridge, do=policy.persona_do, dont=policy.persona_dont)
+    if bound.behavior != persona.cartridge.behavior:
+        persona = replace(persona, prompt=compile_persona(bound))
     return Prepared(
         persona,
         subject,
@@ -149,7 +155,7 @@ def prepare(call: Call, request: ChatRequest, instead: str | None, *, meaning: M
         findings,
         limits,
         stage,
-        situation(persona.cartridge, stage=stage, mode=request.mode),
+        situation(bound, stage=stage, mode=request.mode),
         redirect,
         arm,
         keep,
