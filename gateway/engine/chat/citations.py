@@ -23,9 +23,10 @@ _NUMBER = re.compile(r"\d+")
 
 
 def cite(memory: RecalledMemory, mode: RedactMode) -> Citation:
-    """The citation of a memory, its words masked as the policy asks."""
-    snippet = redaction.redact((memory.provenance.snippet or memory.text)[:_SNIPPET], mode)
-    return Citation(memory.public_id, memory.uri, memory.confidence, snippet)
+    """The citation of a memory, its words and where they come from masked as the policy asks: whole, and cut
+    afterwards, because half an address is not recognized as one."""
+    snippet = redaction.redact(memory.provenance.snippet or memory.text, mode)[:_SNIPPET]
+    return Citation(memory.public_id, redaction.redact(memory.uri, mode), memory.confidence, snippet)
 
 
 class CitationFilter:
