@@ -15,6 +15,7 @@ from typing import Any
 
 from gateway.core import ids
 from gateway.core.endpoint import Call
+from gateway.core.errors import Forbidden
 from gateway.engine.chat import compose, enforcement, messages, observed, prepare, redirects, shadowing, tools, unpriced
 from gateway.engine.chat.metering import Meter
 from gateway.engine.chat.outcome import conclude
@@ -52,7 +53,12 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
     offers_writes = request.rehearsal is None and bool(catalogue.value(principal.organization, "enable_proposals"))
     tools.check(request.tools, request.tool_choice, offers_writes=offers_writes)
     needs = _needs(request) if request.model == tiers.AUTO else frozenset()
-    plan, instead = await shadowing.planned(call, request.model, needs=needs)
+    whose = {"subject_id": request.subject_id, "persona_id": request.persona_id}
+    try:
+        plan, instead = await shadowing.planned(call, request.model, needs=needs)
+    except Forbidden as error:
+        await enforcement.refused(call, error, **whose)
+        raise
     plan = unpriced.guarded(call, plan, subject_id=request.subject_id)
     route = plan.first
     # From here on the model has its full name, so that a policy cannot be gone around by an alias.
@@ -76,6 +82,7 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
                 yield event
     except Exception as error:
         meter.failed(error)
+        await enforcement.refused(call, error, **whose)
         raise
     finally:
         await meter.settle()
@@ -130,7 +137,7 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
     if redirect is None:
         redirects.settle_on(call, reader, whole=not request.stream)
     if reader.findings:
-        await enforcement.send(call, prepared.policy, reader.findings)
+        await enforcement.send(call, prepared.policy, reader.findings, **_whose(prepared))
     outcome = await conclude(call, prepared, reader, prose=not request.structured, model=request.model)
     if outcome.note:
         yield Event("content.delta", {"index": 0, "delta": {"content": outcome.note}})
@@ -138,7 +145,7 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
         yield Event("proposal.created", proposal)
     usage = reader.usage()
     yield Event("usage", usage.wire())
-    meter.ended, meter.finish_reason = "ok", reader.extraction.finish_reason
+    meter.ended, meter.finish_reason = "ok", reader.finish_reason
     done = Answer(
         request_id=call.request_id,
         model=request.model,
@@ -146,8 +153,8 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
         persona_version=prepared.persona.version,
         conversation_id=prepared.conversation.public_id,
         content=(reader.content + outcome.note) or None,
-        tool_calls=reader.extraction.tool_calls,
-        finish_reason=reader.extraction.finish_reason,
+        tool_calls=reader.tool_calls,
+        finish_reason=reader.finish_reason,
         citations=tuple(reader.citations),
         proposed_writes=outcome.proposed,
         rejected_writes=outcome.rejected,
@@ -220,4 +227,8 @@ def _record(call: Call, prepared: prepare.Prepared, meter: Meter) -> None:
     meter.persona_version, meter.memory_recalls = prepared.persona.version, len(recall.memories)
     meter.cache_hit = recall.cache_hit
     prepare.decided(call, prepared)
-    enforcement.note(call, prepared.policy, prepared.findings)
+    enforcement.note(call, prepared.policy, prepared.findings, **_whose(prepared))
+
+
+def _whose(prepared: prepare.Prepared) -> dict[str, str]:
+    return {"subject_id": prepared.subject.id, "persona_id": prepared.persona.persona_id}
