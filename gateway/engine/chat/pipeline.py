@@ -40,7 +40,7 @@ class _Turn:
     call: Call
     request: ChatRequest
     meter: Meter
-    offer: tools.Offer
+    offers_writes: bool
     instead: str | None
 
 
@@ -75,8 +75,7 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
     meter = Meter(call, plan, request.body_bytes, facts)
     await meter.open(max_tokens=request.max_tokens, subject_id=request.subject_id, spare_bytes=_COMPOSED_BYTES)
     try:
-        offer = tools.offer(request.tools, request.tool_choice, offers_writes=offers_writes)
-        turn = _Turn(call, request, meter, offer, instead)
+        turn = _Turn(call, request, meter, offers_writes, instead)
         async with aclosing(_events(turn)) as events:
             async for event in events:
                 yield event
@@ -168,16 +167,17 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
 
 def _model_request(turn: _Turn, prepared: prepare.Prepared) -> ModelRequest:
     request, policy = turn.request, prepared.policy
+    offer = tools.offer(prepared.tools, request.tool_choice, offers_writes=turn.offers_writes)
     parts = compose.parts(
         persona_prompt=prepared.persona.prompt,
         situation=prepared.situation,
         policy=policy,
         memories=prepared.recall.memories,
-        offers_writes=turn.offer.writes,
+        offers_writes=offer.writes,
     )
     composed = compose.compose(parts, prepared.messages)
     turn.meter.prompt_bytes = messages.prompt_bytes(composed, request.body_bytes)
-    params = dict(request.params)
+    params = dict(prepared.params)
     given = (request.max_tokens, policy.max_output_tokens, turn.meter.applied)
     known = [one for one in given if one is not None]
     most = turn.meter.fit(min(known) if known else None)
@@ -190,7 +190,7 @@ def _model_request(turn: _Turn, prepared: prepare.Prepared) -> ModelRequest:
         turn.call.headers["X-Max-Tokens-Applied"] = str(most)
         turn.call.decided("budget", "ok", max_tokens_applied=most)
     model = turn.meter.plan.first.model
-    return ModelRequest(model, composed, turn.offer.tools, turn.offer.choice, params, request.stream)
+    return ModelRequest(model, composed, offer.tools, offer.choice, params, request.stream)
 
 
 def _needs(request: ChatRequest) -> frozenset[str]:

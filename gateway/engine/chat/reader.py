@@ -4,6 +4,7 @@ arguments masked and kept on safe ground."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from gateway.engine.chat.arguments import ArgumentGuard
@@ -14,6 +15,7 @@ from gateway.engine.chat.prepare import Prepared
 from gateway.engine.chat.types import Citation, Event, Usage
 from gateway.governance.policies import guardrails
 from gateway.governance.policies.guardrails import Finding
+from gateway.governance.policies.redaction import each_text
 from gateway.knowledge.personas.safety import OutputWatch, Redirect
 from gateway.platform.providers.types import ModelDelta
 
@@ -33,6 +35,7 @@ class Reader:
         self._markers = CitationFilter(len(self._memories))
         self._guard = guardrails.OutputGuard(prepared.policy)
         self._arguments: list[ArgumentGuard] = []
+        self._proposed = guardrails.OutputGuard(prepared.policy)
         self._watch = OutputWatch(prepared.persona.cartridge)
         self._meter = meter
         self._cited: set[int] = set()
@@ -44,7 +47,8 @@ class Reader:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What the policy's guardrails saw in the answer and in what it calls."""
-        return self._guard.findings + tuple(finding for guard in self._arguments for finding in guard.findings)
+        calls = (finding for guard in self._arguments for finding in guard.findings)
+        return (*self._guard.findings, *calls, *self._proposed.findings)
 
     @property
     def tool_calls(self) -> tuple[dict[str, Any], ...]:
@@ -81,6 +85,9 @@ class Reader:
         if self.redirect is None:
             for at, guard in enumerate(self._arguments):
                 yield from _more(at, guard.finish())
+            self.extraction.writes = tuple(
+                replace(write, payload=each_text(write.payload, self._guarded)) for write in self.extraction.writes
+            )
 
     def _tool_calls(self, fragments: tuple[dict[str, Any], ...]) -> Iterator[Event]:
         for fragment in fragments:
@@ -106,6 +113,10 @@ class Reader:
             self._meter.cache_hit,
             tokens.cached_tokens,
         )
+
+    def _guarded(self, text: str) -> str:
+        """A text of what the model proposes, which is as much its answer as what it says."""
+        return self._proposed.feed(text) + self._proposed.finish()
 
     def _text(self, text: str) -> Iterator[Event]:
         if text:
