@@ -48,8 +48,9 @@ class ArgumentGuard:
         return self._given("".join(out))
 
     def finish(self) -> str:
-        """What was held back."""
+        """What was held back; blanks at the end are not, since they mean nothing and would come late."""
         if not self._inside:
+            self._bare = self._bare.rstrip()
             return self._given(self._shown_bare())
         return self._given(_quoted(self._guard.feed(self._escape) + self._guard.finish()))
 

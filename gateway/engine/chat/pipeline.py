@@ -17,6 +17,7 @@ from gateway.core import ids
 from gateway.core.endpoint import Call
 from gateway.core.errors import Forbidden
 from gateway.engine.chat import compose, enforcement, messages, observed, prepare, redirects, shadowing, tools, unpriced
+from gateway.engine.chat.citations import uri_of
 from gateway.engine.chat.metering import Meter
 from gateway.engine.chat.outcome import conclude
 from gateway.engine.chat.reader import Reader
@@ -207,8 +208,10 @@ def _needs(request: ChatRequest) -> frozenset[str]:
 
 
 def _recalled(prepared: prepare.Prepared) -> dict[str, Any]:
-    recall = prepared.recall
-    memories = [{"factId": one.public_id, "uri": one.uri, "score": round(one.score, 4)} for one in recall.memories]
+    recall, mode = prepared.recall, prepared.policy.redact_mode
+    memories = [
+        {"factId": one.public_id, "uri": uri_of(one, mode), "score": round(one.score, 4)} for one in recall.memories
+    ]
     return {"memory_recalls": len(memories), "cache_hit": recall.cache_hit, "memories": memories}
 
 

@@ -67,6 +67,12 @@ def test_arguments__that_are_no_json__are_masked_all_the_same(text: str) -> None
     assert through(policy(), text) == through(policy(), *text)
 
 
+def test_arguments__followed_by_blanks__owe_nothing_at_the_end() -> None:
+    guard = ArgumentGuard(policy())
+    assert guard.feed('{"a": 1}') + guard.feed(" \n") == '{"a": 1}'
+    assert guard.finish() == ""
+
+
 def test_arguments__with_what_is_blocked__raise_and_give_nothing_of_it() -> None:
     given = policy(RedactMode.DEFAULT, MERGER)
     for text in ('{"about": "the merger"}', '{"the\\u0020merger": 1}', '{"a": "So The  Merger'):

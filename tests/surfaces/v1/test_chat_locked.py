@@ -133,6 +133,7 @@ def test_citation__whose_snippet_is_cut__is_masked_first(acme, globex, overlay, 
     (citation,) = shown["citations"]
     assert citation["snippet"].endswith("by [email] or bob")
     assert "ada" not in json.dumps(shown["citations"])
+    assert "ada" not in acme.post("/v1/chat", json=body(subject, "When is the piano lesson?", stream=True)).text
     (other,) = globex.post("/v1/chat", json=body(subject, "When is the piano lesson?")).json()["citations"]
     assert "ada" in other["uri"]
 
@@ -148,7 +149,7 @@ def test_proposals__under_strict__hold_no_data_in_numbers_keys_or_what_a_group_r
     assert (proposal["payload"]["text"], proposal["payload"]["value"]) == (
         "Write to [email]", {"[email]": "[card]", "deep": ["[phone]"]},
     )  # fmt: skip
-    kept = acme.get(f"/v1/proposals/{proposal['id']}").raise_for_status().text
+    kept = acme.get(f"/v1/proposals/{proposal['proposal_id']}").raise_for_status().text
     group = acme.post("/v1/chat", json={**asked, "persona_mode": "group"}).raise_for_status()
     assert group.json()["rejectedWrites"][0]["reason"] == "not_in_group"
     assert not [raw for raw in ("ada@", "4111111", "49301234567") if raw in kept + group.text + json.dumps(direct)]
