@@ -14,6 +14,7 @@ import structlog
 from gateway.core import clock, ids
 from gateway.core.endpoint import Call, Endpoint, Metering
 from gateway.core.errors import GatewayError, Unavailable
+from gateway.engine.chat import enforcement
 from gateway.platform.admission import entries, gate, services
 from gateway.platform.admission.types import Note
 from tenants.types import Principal
@@ -51,7 +52,7 @@ def mark(call: Call, error: Exception) -> None:
     if not isinstance(error, GatewayError) or error.http_status >= 500:
         return
     if not any(line["verdict"] == "refused" for line in call.decisions):
-        call.decided(stage_of(error), "refused", code=error.code)
+        call.decided(stage_of(error), "refused", code=error.code, **enforcement.why(error))
 
 
 async def keep(call: Call, error: GatewayError, *, of: Principal | None = None) -> None:

@@ -22,10 +22,16 @@ _PREFIX = re.compile(r"\[(?:m(?:\d{1,6}(?: ?[,;] ?m\d{1,6}){0,20}(?: |(?: ?[,;] 
 _NUMBER = re.compile(r"\d+")
 
 
+def uri_of(memory: RecalledMemory, mode: RedactMode) -> str:
+    """What a memory is known by to the caller, masked as the policy asks."""
+    return redaction.redact(memory.uri, mode)
+
+
 def cite(memory: RecalledMemory, mode: RedactMode) -> Citation:
-    """The citation of a memory, its words masked as the policy asks."""
-    snippet = redaction.redact((memory.provenance.snippet or memory.text)[:_SNIPPET], mode)
-    return Citation(memory.public_id, memory.uri, memory.confidence, snippet)
+    """The citation of a memory, its words and where they come from masked as the policy asks: whole, and cut
+    afterwards, because half an address is not recognized as one."""
+    snippet = redaction.redact(memory.provenance.snippet or memory.text, mode)[:_SNIPPET]
+    return Citation(memory.public_id, uri_of(memory, mode), memory.confidence, snippet)
 
 
 class CitationFilter:

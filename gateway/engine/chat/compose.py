@@ -1,6 +1,6 @@
 """The prompt: what never changes first, what changes each turn last, so that a provider's prompt cache hits.
 
-system   1. the persona's compiled text      (the same bytes for every turn of this version)
+system   1. the persona's compiled text      (the same bytes for every turn of this version under this policy)
          2. the organization's rules         (the same until the policy changes)
          3. how to cite and to propose       (fixed)
          4. stage and mode                   (the same until the two know each other better)
@@ -70,7 +70,9 @@ def memory_block(memories: Sequence[RecalledMemory], mode: RedactMode) -> str:
 
 
 def _policy_text(policy: EffectivePolicy) -> str:
-    """Only what the organization adds; the persona's own rules are in its compiled text."""
-    sections = (("Always", policy.do), ("Never", policy.dont), ("Say where it applies", policy.disclaimers))
+    """Only what overlays say; what the persona alone says is in its own text."""
+    do = [line for line in policy.do if line not in policy.persona_do]
+    dont = [line for line in policy.dont if line not in policy.persona_dont]
+    sections = (("Always", do), ("Never", dont), ("Say where it applies", policy.disclaimers))
     parts = [f"{title}:\n" + "\n".join(f"- {line}" for line in lines) for title, lines in sections if lines]
     return "\n".join(["## Rules of your organization", *parts]) if parts else ""

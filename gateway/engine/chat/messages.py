@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from gateway.core.errors import BadRequest, FieldProblem
 from gateway.governance.policies import redaction
-from gateway.governance.policies.types import RedactMode
+from gateway.governance.policies.redaction.values import Change
 
 Message = dict[str, Any]
-Change = Callable[[str], str]
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 # What each kind of content part must hold, and where the text in it stands.
 _TEXT_PARTS = {"text": "text", "refusal": "refusal"}
+# What belongs to the protocol; a model that is sent another signature than its own refuses the turn.
+_KEPT = frozenset({"role", "type", "cache_control", "signature", "thought_signature", "encrypted_content"})
+_DESCRIPTIONS = frozenset({"description", "title"})
 # What an image counts for where nobody counted tokens: about a thousand of them, however many bytes it is made of.
 _IMAGE_BYTES = 4_000
 
@@ -59,72 +61,78 @@ def _check_part(part: Any, place: str) -> None:
         raise unsupported(f"{place}/type", f"{kind!r} is not taken in here; send text or image_url")
 
 
-def masked(messages: Sequence[Message], mode: RedactMode) -> tuple[Message, ...]:
-    """The messages with every text in them masked as policy asks; images and ids stay what they are."""
-    if mode == RedactMode.OFF:
-        return tuple(messages)
-    return tuple(mapped(message, lambda text: redaction.redact(text, mode)) for message in messages)
-
-
-def texts_in(message: Message) -> list[str]:
-    """Every text of a message, in the order in which ``mapped`` comes to it."""
-    found: list[str] = []
-
-    def note(text: str) -> str:
-        found.append(text)
-        return text
-
-    mapped(message, note)
-    return found
-
-
-def mapped(message: Message, change: Change) -> Message:
-    """The message with every text in it changed: content, text parts, the strings in the arguments of tool calls."""
+def mapped(message: Message, change: Change, name: Change) -> Message:
+    """The message with every text in it changed, in fields that only some model knows too. What only names something
+    (a call, a tool, an image) is given to ``name`` and stays what it is."""
+    own = message.get("role") != "tool"
     changed: Message = {}
-    content = message.get("content")
-    if isinstance(content, str):
-        changed["content"] = change(content)
-    elif isinstance(content, list):
-        changed["content"] = [_mapped_part(part, change) for part in content]
-    if calls := message.get("tool_calls"):
-        changed["tool_calls"] = [_mapped_call(call, change) for call in calls]
-    return {**message, **changed}
+    for field, value in message.items():
+        if field == "tool_call_id" or (field == "name" and not own):
+            changed[field] = _named(value, name)
+        elif field == "content" and isinstance(value, list):
+            changed[field] = [_mapped_part(part, change, name) for part in value]
+        elif field == "tool_calls" and value:
+            changed[field] = [_mapped_call(call, change, name) for call in value]
+        elif field == "function_call" and isinstance(value, dict):
+            changed[field] = _mapped_function(value, change, name)
+        else:
+            changed[field] = value if field in _KEPT else redaction.each_text(value, change, keep=_KEPT)
+    return changed
 
 
-def _mapped_part(part: Message, change: Change) -> Message:
-    text = _TEXT_PARTS.get(part["type"])
-    return part if text is None else {**part, text: change(part[text])}
+def _mapped_part(part: Message, change: Change, name: Change) -> Message:
+    if part["type"] == "image_url":
+        if not part["image_url"]["url"].startswith("data:"):
+            name(part["image_url"]["url"])
+        return part
+    return {field: value if field in _KEPT else redaction.each_text(value, change) for field, value in part.items()}
 
 
-def _mapped_call(call: Message, change: Change) -> Message:
-    function = call.get("function")
-    if not isinstance(function, dict) or not isinstance(function.get("arguments"), str):
-        return call
-    text = function["arguments"]
+def _mapped_call(call: Message, change: Change, name: Change) -> Message:
+    changed = {}
+    for field, value in call.items():
+        if field == "id":
+            changed[field] = _named(value, name)
+        elif field == "function" and isinstance(value, dict):
+            changed[field] = _mapped_function(value, change, name)
+        else:
+            changed[field] = value if field in _KEPT else redaction.each_text(value, change, keep=_KEPT)
+    return changed
+
+
+def _mapped_function(function: Message, change: Change, name: Change) -> Message:
+    _named(function.get("name"), name)
+    text = function.get("arguments")
+    if not isinstance(text, str):
+        return function
     try:
         arguments = json.loads(text)
     except (ValueError, RecursionError):
         shown = change(text)
     else:
-        other = each_text(arguments, change)
+        other = redaction.each_text(arguments, change)
         shown = text if other == arguments else json.dumps(other, ensure_ascii=False)
-    return {**call, "function": {**function, "arguments": shown}}
+    return {**function, "arguments": shown}
 
 
-def mask(value: Any, mode: RedactMode) -> Any:
-    """Every string inside a JSON value, masked."""
-    return each_text(value, lambda text: redaction.redact(text, mode))
-
-
-def each_text(value: Any, change: Change) -> Any:
-    """A JSON value with every string in it changed."""
+def _named(value: Any, name: Change) -> Any:
     if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: each_text(one, change) for key, one in value.items()}
-    if isinstance(value, list):
-        return [each_text(one, change) for one in value]
+        name(value)
     return value
+
+
+def mapped_schema(value: Any, change: Change, name: Change) -> Any:
+    """A tool or an answer's format: its descriptions are texts, and all else in it names something."""
+    if isinstance(value, dict):
+        changed = {}
+        for key, item in value.items():
+            name(key)
+            told = key in _DESCRIPTIONS and isinstance(item, str)
+            changed[key] = change(item) if told else mapped_schema(item, change, name)
+        return changed
+    if isinstance(value, list):
+        return [mapped_schema(item, change, name) for item in value]
+    return _named(value, name)
 
 
 def prompt_bytes(messages: Iterable[Message], body_bytes: int) -> int:

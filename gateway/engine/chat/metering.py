@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError, PaymentRequired
-from gateway.engine.chat import ceilings, observed, settlements
+from gateway.engine.chat import ceilings, enforcement, observed, settlements
 from gateway.engine.routing import Leg, Plan, walk
 from gateway.engine.routing.walking import Start
 from gateway.platform.admission import gate, rules
@@ -208,7 +208,8 @@ class Meter:
         if self._first is not None and self.saved is None:  # what failed before the first frame is noted by then
             self.route.entry.health.note(self.route.model, told)
         self.ended, self.status = told.code, told.http_status
-        self.call.decided("answer", "refused" if told.http_status < 500 else "failed", code=told.code)
+        verdict = "refused" if told.http_status < 500 else "failed"
+        self.call.decided("answer", verdict, code=told.code, **enforcement.why(told))
 
     async def settle(self) -> None:
         """Settle now. Once begun it completes (admission sees to it) even if the request's task is cancelled."""

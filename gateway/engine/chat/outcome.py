@@ -13,12 +13,12 @@ from gateway.core import ids
 from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError, Unavailable
 from gateway.engine.chat import write_tools
-from gateway.engine.chat.messages import mask
 from gateway.engine.chat.prepare import Prepared
 from gateway.engine.chat.proposed import MEMORY_WRITE, ProposedWrite, RejectedWrite
 from gateway.engine.chat.reader import Reader
 from gateway.engine.chat.types import question_of
 from gateway.engine.conversations import services as conversations
+from gateway.governance.policies.redaction import redact_value
 from gateway.governance.proposals import auto
 from gateway.governance.proposals import services as proposals
 from gateway.governance.proposals.types import Draft, Proposal
@@ -52,7 +52,7 @@ async def conclude(call: Call, prepared: Prepared, reader: Reader, *, prose: boo
     proposed: list[Proposal] = []
     # An answer that was taken back proposes nothing, whatever its model had called by then.
     writes = reader.extraction.writes if reader.redirect is None and prepared.kept else ()
-    rejected += [_not_here(one) for one in writes if not prepared.limits.allows_write(one.type)]
+    rejected += [_not_here(one, prepared) for one in writes if not prepared.limits.allows_write(one.type)]
     writes = tuple(one for one in writes if prepared.limits.allows_write(one.type))
     if writes:
         drafts = [_draft(call, prepared, write) for write in writes]
@@ -105,16 +105,17 @@ def _refused(write: RejectedWrite) -> dict[str, Any]:
     return {"type": _TYPES.get(write.tool, "unknown"), "reason": write.reason, "errors": [problem]}
 
 
-def _not_here(write: ProposedWrite) -> dict[str, Any]:
+def _not_here(write: ProposedWrite, prepared: Prepared) -> dict[str, Any]:
     """A write that a group is no place for: it would make one person's words another's memory."""
     problem = {"pointer": "#/type", "code": "not_in_group", "message": "may not be proposed where others read along"}
-    return {"type": write.type, "payload": write.payload, "reason": "not_in_group", "errors": [problem]}
+    payload = redact_value(write.payload, prepared.policy.redact_mode)
+    return {"type": write.type, "payload": payload, "reason": "not_in_group", "errors": [problem]}
 
 
 def _draft(call: Call, prepared: Prepared, write: ProposedWrite) -> Draft:
     return Draft(
         type=write.type,
-        payload=mask(_named(prepared, write), prepared.policy.redact_mode),
+        payload=redact_value(_named(prepared, write), prepared.policy.redact_mode),
         subject_id=prepared.subject.id,
         persona_id=prepared.persona.persona_id,
         source=_source(call, prepared, write),

@@ -15,7 +15,9 @@ from typing import Any
 
 from gateway.core import ids
 from gateway.core.endpoint import Call
+from gateway.core.errors import Forbidden
 from gateway.engine.chat import compose, enforcement, messages, observed, prepare, redirects, shadowing, tools, unpriced
+from gateway.engine.chat.citations import uri_of
 from gateway.engine.chat.metering import Meter
 from gateway.engine.chat.outcome import conclude
 from gateway.engine.chat.reader import Reader
@@ -39,7 +41,7 @@ class _Turn:
     call: Call
     request: ChatRequest
     meter: Meter
-    offer: tools.Offer
+    offers_writes: bool
     instead: tuple[str, ...]
 
 
@@ -47,11 +49,17 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
     """The events of one turn, the last being ``message.done`` with the whole answer. Raises GatewayError at any
     point."""
     principal = call.principal
+    call.body_days = 0  # nothing is kept of a turn that ends before its policy was read
     request = prepare.admitted(principal, request)
     offers_writes = request.rehearsal is None and bool(catalogue.value(principal.organization, "enable_proposals"))
     tools.check(request.tools, request.tool_choice, offers_writes=offers_writes)
     needs = needs_of(request)
-    plan, instead = await shadowing.planned(call, request.model, needs=needs)
+    whose = {"subject_id": request.subject_id, "persona_id": request.persona_id}
+    try:
+        plan, instead = await shadowing.planned(call, request.model, needs=needs)
+    except Forbidden as error:
+        await enforcement.refused(call, error, **whose)
+        raise
     plan = unpriced.guarded(call, plan, subject_id=request.subject_id)
     route = plan.first
     # From here on the model has its full name, so that a policy cannot be gone around by an alias.
@@ -68,13 +76,13 @@ async def answer(call: Call, request: ChatRequest) -> AsyncGenerator[Event, None
     meter = Meter(call, plan, request.body_bytes, facts)
     await meter.open(max_tokens=request.max_tokens, subject_id=request.subject_id, spare_bytes=_COMPOSED_BYTES)
     try:
-        offer = tools.offer(request.tools, request.tool_choice, offers_writes=offers_writes)
-        turn = _Turn(call, request, meter, offer, instead)
+        turn = _Turn(call, request, meter, offers_writes, instead)
         async with aclosing(_events(turn)) as events:
             async for event in events:
                 yield event
     except Exception as error:
         meter.failed(error)
+        await enforcement.refused(call, error, **whose)
         raise
     finally:
         await meter.settle()
@@ -131,7 +139,7 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
     if redirect is None:
         redirects.settle_on(call, reader, whole=not request.stream)
     if reader.findings:
-        await enforcement.send(call, prepared.policy, reader.findings)
+        await enforcement.send(call, prepared.policy, reader.findings, **_whose(prepared))
     outcome = await conclude(call, prepared, reader, prose=not request.structured, model=request.model)
     if outcome.note:
         yield Event("content.delta", {"index": 0, "delta": {"content": outcome.note}})
@@ -139,7 +147,7 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
         yield Event("proposal.created", proposal)
     usage = reader.usage()
     yield Event("usage", usage.wire())
-    meter.ended, meter.finish_reason = "ok", reader.extraction.finish_reason
+    meter.ended, meter.finish_reason = "ok", reader.finish_reason
     done = Answer(
         request_id=call.request_id,
         model=request.model,
@@ -147,8 +155,8 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
         persona_version=prepared.persona.version,
         conversation_id=prepared.conversation.public_id,
         content=(reader.content + outcome.note) or None,
-        tool_calls=reader.extraction.tool_calls,
-        finish_reason=reader.extraction.finish_reason,
+        tool_calls=reader.tool_calls,
+        finish_reason=reader.finish_reason,
         citations=tuple(reader.citations),
         proposed_writes=outcome.proposed,
         rejected_writes=outcome.rejected,
@@ -162,16 +170,17 @@ async def _events(turn: _Turn) -> AsyncGenerator[Event, None]:
 
 def _model_request(turn: _Turn, prepared: prepare.Prepared) -> ModelRequest:
     request, policy = turn.request, prepared.policy
+    offer = tools.offer(prepared.tools, request.tool_choice, offers_writes=turn.offers_writes)
     parts = compose.parts(
         persona_prompt=prepared.persona.prompt,
         situation=prepared.situation,
         policy=policy,
         memories=prepared.recall.memories,
-        offers_writes=turn.offer.writes,
+        offers_writes=offer.writes,
     )
     composed = compose.compose(parts, prepared.messages)
     turn.meter.prompt_bytes = messages.prompt_bytes(composed, request.body_bytes)
-    params = dict(request.params)
+    params = dict(prepared.params)
     given = (request.max_tokens, policy.max_output_tokens, turn.meter.applied)
     known = [one for one in given if one is not None]
     most = turn.meter.fit(min(known) if known else None)
@@ -184,7 +193,7 @@ def _model_request(turn: _Turn, prepared: prepare.Prepared) -> ModelRequest:
         turn.call.headers["X-Max-Tokens-Applied"] = str(most)
         turn.call.decided("budget", "ok", max_tokens_applied=most)
     model = turn.meter.plan.first.model
-    return ModelRequest(model, composed, turn.offer.tools, turn.offer.choice, params, request.stream)
+    return ModelRequest(model, composed, offer.tools, offer.choice, params, request.stream)
 
 
 def needs_of(request: ChatRequest) -> frozenset[str]:
@@ -203,8 +212,10 @@ def needs_of(request: ChatRequest) -> frozenset[str]:
 
 
 def _recalled(prepared: prepare.Prepared) -> dict[str, Any]:
-    recall = prepared.recall
-    memories = [{"factId": one.public_id, "uri": one.uri, "score": round(one.score, 4)} for one in recall.memories]
+    recall, mode = prepared.recall, prepared.policy.redact_mode
+    memories = [
+        {"factId": one.public_id, "uri": uri_of(one, mode), "score": round(one.score, 4)} for one in recall.memories
+    ]
     return {"memory_recalls": len(memories), "cache_hit": recall.cache_hit, "memories": memories}
 
 
@@ -223,5 +234,8 @@ def _record(call: Call, prepared: prepare.Prepared, meter: Meter) -> None:
     meter.persona_version, meter.memory_recalls = prepared.persona.version, len(recall.memories)
     meter.cache_hit = recall.cache_hit
     prepare.decided(call, prepared)
-    enforcement.note(call, prepared.policy, prepared.findings)
-    call.body_days, call.body_mode = prepared.policy.retention.body_days, prepared.policy.redact_mode
+    enforcement.note(call, prepared.policy, prepared.findings, **_whose(prepared))
+
+
+def _whose(prepared: prepare.Prepared) -> dict[str, str]:
+    return {"subject_id": prepared.subject.id, "persona_id": prepared.persona.persona_id}

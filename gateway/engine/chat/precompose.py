@@ -24,7 +24,7 @@ from gateway.platform.telemetry import tracing
 LOST: dict[str, str] = {
     "approvals": "The model is offered no write tools: what it would like to remember or change becomes no proposal.",
     "citations": "Markers such as [m1] stay in the answer; resolve them with this pack's memories.",
-    "output_policy": "The answer is neither masked nor checked, and a locked rule is a sentence in the prompt only.",
+    "output_policy": "The answer and its tool calls are neither masked nor guarded, and no limit of length holds.",
     "caching": "Neither the response cache nor the prompt of the next turn is shared with calls through the gateway.",
     "audit": "The trail ends with this pack: the answer, its cost and its tokens are in no ledger and no record.",
     "freshness": "What is forgotten, silenced or revoked after this pack was made is still in it, until its ttl ends.",

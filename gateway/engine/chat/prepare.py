@@ -12,8 +12,8 @@ from gateway.core.endpoint import Call
 from gateway.core.errors import BadRequest, FieldProblem
 from gateway.engine.chat import shadowing
 from gateway.engine.chat.guarding import check_tools, guarded
-from gateway.engine.chat.messages import Message, masked
-from gateway.engine.chat.types import ChatRequest
+from gateway.engine.chat.messages import Message
+from gateway.engine.chat.types import ChatRequest, question_of
 from gateway.engine.conversations import services as conversations
 from gateway.engine.conversations.types import Conversation
 from gateway.engine.experiments import services as experiments
@@ -25,7 +25,7 @@ from gateway.knowledge.memory import selectors as memory
 from gateway.knowledge.memory.types import Meaning, Recall, RecallQuery
 from gateway.knowledge.personas import modes, relationships, safety
 from gateway.knowledge.personas import selectors as personas
-from gateway.knowledge.personas.compile import situation
+from gateway.knowledge.personas.compile import compile_persona, keeping, situation, speaking
 from gateway.knowledge.personas.modes import ModeLimits
 from gateway.knowledge.personas.safety import Redirect
 from gateway.knowledge.personas.types import PersonaVersion
@@ -44,7 +44,8 @@ NOTHING_RECALLED = Recall((), cache_hit=False, degraded=False, version=0)
 class Prepared:
     """The turn's persona, subject, policy, conversation and memories, as values that outlive the connection.
 
-    ``messages`` are the caller's, masked as the policy asks; ``findings`` are what its guardrails saw in them;
+    ``messages``, ``tools`` and ``params`` are the caller's, masked as the policy asks; ``findings`` are what its
+    guardrails saw in them; ``persona`` has the prompt that policy leaves of its own;
     ``stage`` is how well persona and subject know each other (None where that is nobody's business); ``situation`` is
     what stage and mode add to the prompt; ``redirect`` is what to answer instead of asking a model;
     ``arm`` is the experiment that chose the version, and which of its arms; ``kept`` says whether the turn may leave
@@ -57,6 +58,8 @@ class Prepared:
     conversation: Conversation
     recall: Recall
     messages: tuple[Message, ...]
+    tools: tuple[dict[str, Any], ...]
+    params: dict[str, Any]
     findings: tuple[Finding, ...]
     limits: ModeLimits
     stage: str | None
@@ -82,19 +85,35 @@ def admitted(principal: Principal, request: ChatRequest) -> ChatRequest:
 
 
 async def ready(call: Call, request: ChatRequest, *, instead: tuple[str, ...] = (), keep: bool = True) -> Prepared:
-    """All that the turn needs: what its question means, asked of the embedder, and ``prepare``'s one hop. ``instead``
-    are the models that ``shadowing.planned`` found."""
+    """All that the turn needs: what its question means, asked of the embedder, and one hop for the rest. Where the
+    embedder is somebody else's server, it is asked between two hops, with what policy lets out. ``instead`` are the
+    models that ``shadowing.planned`` found."""
     principal = call.principal
     keep = keep and request.rehearsal is None
-    found = await embeddings.query(principal.organization, request.question)
-    meaning = Meaning(found.model_id, found.vector) if found is not None else None
-    return await in_tenant(principal.ref, prepare, call, request, instead, meaning=meaning, keep=keep)
+    if not embeddings.is_elsewhere(principal.organization):
+        meaning = await _meaning(principal, request.question)
+        return await in_tenant(principal.ref, _at_once, call, request, instead, meaning=meaning, keep=keep)
+    prepared = await in_tenant(principal.ref, prepare, call, request, instead, keep=keep)
+    if prepared.redirect is not None:
+        return prepared
+    meaning = await _meaning(principal, question_of(prepared.messages))
+    return await in_tenant(principal.ref, _remembering, prepared, request, principal, meaning)
 
 
-def prepare(
+async def _meaning(principal: Principal, question: str) -> Meaning | None:
+    found = await embeddings.query(principal.organization, question)
+    return Meaning(found.model_id, found.vector) if found is not None else None
+
+
+def _at_once(
     call: Call, request: ChatRequest, instead: tuple[str, ...], *, meaning: Meaning | None, keep: bool
 ) -> Prepared:
-    """Persona (at its pinned version), policy, subject, conversation and recall. Runs inside the organization's scope.
+    prepared = prepare(call, request, instead, keep=keep)
+    return _remembering(prepared, request, call.principal, meaning) if prepared.redirect is None else prepared
+
+
+def prepare(call: Call, request: ChatRequest, instead: tuple[str, ...], *, keep: bool) -> Prepared:
+    """Persona (at its pinned version), policy, subject and conversation. Runs inside the organization's scope.
     With ``keep`` false everything is read and decided alike, and nothing is left behind. What overlays in shadow would
     decide is noted on a call that is kept, also of a turn that is refused.
 
@@ -114,69 +133,61 @@ def prepare(
             subject_id=subject.id,
             conversation_id=conversation.public_id,
         )
-        behavior, wish = persona.cartridge.behavior, _requested(request, principal)
-        bound_with: dict[str, Any] = {"persona_do": behavior.do, "persona_dont": behavior.dont, "request": wish}
+        limits = modes.limits(request.mode)
+        stage = relationships.of(subject.pk, persona.persona_id).stage if limits.history else None
+        behavior = speaking(persona.cartridge, stage=stage, mode=request.mode).behavior
+        bound_with: dict[str, Any] = {
+            "persona_do": behavior.do, "persona_dont": behavior.dont, "request": _requested(request, principal),
+        }  # fmt: skip
         policy = merge(overlays, **bound_with)
+        # Before anything refuses: what is kept of a refused turn is kept by its own policy too.
+        call.body_days, call.body_mode = policy.retention.body_days, policy.redact_mode
         if keep:
             shadowing.turned(call, request, policy, overlays, bound_with, instead=instead)
         if request.model:
             policy.check_model(*(request.targets or (request.model,)))
         check_tools(request.tools, policy)
-        told, findings = guarded(request.messages, policy)
-        limits = modes.limits(request.mode)
-        stage = relationships.of(subject.pk, persona.persona_id).stage if limits.history else None
+        shown, findings = guarded(request, policy)
         if not keep:
             transaction.set_rollback(True)
     redirect = safety.redirect(persona.cartridge, request.question)
+    bound = keeping(persona.cartridge, do=policy.persona_do, dont=policy.persona_dont)
+    if bound.behavior != persona.cartridge.behavior:
+        persona = replace(persona, prompt=compile_persona(bound))
     return Prepared(
         persona,
         subject,
         policy,
         conversation,
-        # After the transaction: recall keeps and uses its cache only for what is committed.
-        _recall(
-            request,
-            principal,
-            subject,
-            persona,
-            memory_scopes=limits.narrow_scopes(policy.memory_scopes),
-            visibilities=limits.visibilities,
-            meaning=meaning,
-        )
-        if redirect is None
-        else NOTHING_RECALLED,
-        masked(told, policy.redact_mode),
+        NOTHING_RECALLED,
+        shown.messages,
+        shown.tools,
+        shown.params,
         findings,
         limits,
         stage,
-        situation(persona.cartridge, stage=stage, mode=request.mode),
+        situation(bound, stage=stage, mode=request.mode),
         redirect,
         arm,
         keep,
     )
 
 
-def _recall(
-    request: ChatRequest,
-    principal: Principal,
-    subject: SubjectRef,
-    persona: PersonaVersion,
-    *,
-    memory_scopes: tuple[str, ...] | None,
-    visibilities: tuple[str, ...] | None,
-    meaning: Meaning | None,
-) -> Recall:
+def _remembering(prepared: Prepared, request: ChatRequest, principal: Principal, meaning: Meaning | None) -> Prepared:
+    """The same with what is remembered. After the transaction that prepared it: recall keeps and uses its cache only
+    for what is committed."""
     query = RecallQuery(
-        subject.pk,
+        prepared.subject.pk,
         request.question,
         k=RECALLED,
-        memory_scopes=memory_scopes,
-        personas=(persona.persona_id,),
-        visibilities=visibilities,
+        memory_scopes=prepared.limits.narrow_scopes(prepared.policy.memory_scopes),
+        personas=(prepared.persona.persona_id,),
+        visibilities=prepared.limits.visibilities,
         meaning=meaning,
         meaning_expected=embeddings.active_model(principal.organization) is not None,
     )
-    return memory.recall(query, ttl_s=catalogue.value(principal.organization, "cache-memory-ttl-seconds"))
+    ttl_s = catalogue.value(principal.organization, "cache-memory-ttl-seconds")
+    return replace(prepared, recall=memory.recall(query, ttl_s=ttl_s))
 
 
 def _version(request: ChatRequest) -> tuple[int | None, dict[str, str] | None]:

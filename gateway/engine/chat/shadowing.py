@@ -17,7 +17,7 @@ from gateway.core import ids
 from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError
 from gateway.engine import routing
-from gateway.engine.chat.messages import texts_in
+from gateway.engine.chat.guarding import texts_of
 from gateway.engine.chat.types import ChatRequest
 from gateway.engine.evaluation import verdicts
 from gateway.engine.evaluation.verdicts import Routed
@@ -70,7 +70,7 @@ def turned(
             shadow.policy,
             targets=(targets := request.targets or (request.model,), instead or targets),
             tools=[tool["function"]["name"] for tool in request.tools],
-            texts=[text for message in request.messages for text in texts_in(message)],
+            texts=texts_of(request),
         )
         _note(call, shadow.overlays, before, after)
     except Exception:  # the answer must not depend on what only watches it

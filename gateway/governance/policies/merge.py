@@ -57,7 +57,7 @@ def merge(
     binding = dict.fromkeys(overlay for overlay in overlays if overlay.mode is Mode.ENFORCE)
     ordered = sorted(binding, key=lambda overlay: (overlay.level.rank, -overlay.precedence, overlay.target))
     trace: list[TraceLine] = []
-    do, dont, disclaimers = merge_lists(ordered, persona_do, persona_dont, trace)
+    lists = merge_lists(ordered, persona_do, persona_dont, trace)
     redact_mode = _strictest(
         "redact_mode", ordered, lambda fields: fields.redact_mode, list(RedactMode).index, trace,
         built_in=RedactMode.DEFAULT, wish=RedactMode(request.redact_mode) if request.redact_mode else None,
@@ -88,7 +88,7 @@ def merge(
         "writes.auto_types", ordered, lambda fields: fields.writes.auto_types, trace, built_in=(), are_globs=True
     )
     return EffectivePolicy(
-        do=do, dont=dont, disclaimers=disclaimers, redact_mode=redact_mode, memory_scopes=scopes,
+        do=lists.do, dont=lists.dont, disclaimers=lists.disclaimers, redact_mode=redact_mode, memory_scopes=scopes,
         allowed_models=globs("allowed_models", ordered, lambda fields: fields.allowed_models, trace),
         denied_models=denied("denied_models", ordered, lambda fields: fields.denied_models, trace),
         approval=approval, auto_types=auto_types or (), min_confidence=min_confidence, max_output_tokens=most_tokens,
@@ -96,6 +96,7 @@ def merge(
         denied_tools=denied("denied_tools", ordered, lambda fields: fields.denied_tools, trace),
         write_targets=globs("write_targets", ordered, lambda fields: fields.write_targets, trace),
         retention=Retention(conversation_days, body_days), guardrails=merge_guards(ordered, trace), trace=tuple(trace),
+        persona_do=lists.persona_do, persona_dont=lists.persona_dont,
     )  # fmt: skip
 
 

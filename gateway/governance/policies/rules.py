@@ -26,11 +26,22 @@ class _Sentence:
         return " ".join(self.text.casefold().split()).rstrip(".!")
 
 
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What came out, the most authoritative first. ``persona_do`` and ``persona_dont`` are those of ``do`` and ``dont``
+    that nobody but the persona says."""
+
+    do: tuple[str, ...]
+    dont: tuple[str, ...]
+    disclaimers: tuple[str, ...]
+    persona_do: tuple[str, ...]
+    persona_dont: tuple[str, ...]
+
+
 def merge_lists(
     ordered: Sequence[Overlay], persona_do: Sequence[str], persona_dont: Sequence[str], trace: list[TraceLine]
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """(do, dont, disclaimers), the most authoritative first, with a line in the trace for each sentence kept or
-    dropped."""
+) -> Lists:
+    """The lists, with a line in the trace for each sentence kept or dropped."""
     do = _union(_sentences(ordered, "do", persona_do))
     dont = _union(_sentences(ordered, "dont", persona_dont))
     for key in sorted(do.keys() & dont.keys()):
@@ -46,7 +57,8 @@ def merge_lists(
         for sentence in kept.values():
             locked_by = sentence.by if sentence.locked else None
             trace.append(TraceLine(name, sentence.text, sentence.by, locked_by, "lists add up"))
-    return _texts(do.values()), _texts(dont.values()), _texts(disclaimers.values())
+    own_do, own_dont = ([one for one in kept.values() if one.by == PERSONA] for kept in (do, dont))
+    return Lists(*map(_texts, (do.values(), dont.values(), disclaimers.values(), own_do, own_dont)))
 
 
 def _sentences(ordered: Sequence[Overlay], name: str, persona: Sequence[str]) -> list[_Sentence]:

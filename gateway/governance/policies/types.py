@@ -43,7 +43,8 @@ class GlobRule:
 @dataclass(frozen=True, slots=True)
 class EffectivePolicy:
     """The effective values and why each holds. ``memory_scopes`` None means all, an empty tuple none; no rules in an
-    allow-list means everything. A deny-list pairs each glob with its owner."""
+    allow-list means everything. A deny-list pairs each glob with its owner. ``persona_do`` and ``persona_dont`` are
+    those of ``do`` and ``dont`` that nobody but the persona says."""
 
     do: tuple[str, ...]
     dont: tuple[str, ...]
@@ -62,6 +63,8 @@ class EffectivePolicy:
     write_targets: tuple[GlobRule, ...] = ()
     retention: Retention = field(default_factory=Retention)
     guardrails: tuple[GuardRule, ...] = ()
+    persona_do: tuple[str, ...] = ()
+    persona_dont: tuple[str, ...] = ()
 
     def model_problem(self, model: str) -> TraceLine | None:
         """The line that forbids a model (``provider/model``), or None when it may be used. Globs ignore case."""

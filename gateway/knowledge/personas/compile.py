@@ -6,11 +6,13 @@ depends on the person (the stage) and on who reads along (the mode) follows it a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
+from typing import TypeVar
 
 from gateway.knowledge.personas.types import STAGES, Behavior, Cartridge, Continuation, Mode, Voice
 
+V = TypeVar("V", Behavior, Voice)
 _FORMALITY = {"low": "casual", "medium": "neutral", "high": "formal"}
 _EMOJI = {"none": "no emoji", "minimal": "an emoji now and then", "regular": "emoji where they fit"}
 _SLANG = {"none": "no slang", "light": "a little slang", "heavy": "plenty of slang"}
@@ -87,6 +89,24 @@ def compile_for(cartridge: Cartridge, *, stage: str | None = None, mode: Mode = 
     """The whole: the stable part, byte for byte as ``compile_persona`` gives it, and then the situation."""
     stable, rest = compile_persona(cartridge), situation(cartridge, stage=stage, mode=mode)
     return f"{stable}\n\n{rest}" if rest else stable
+
+
+def keeping(cartridge: Cartridge, *, do: Collection[str], dont: Collection[str]) -> Cartridge:
+    """The cartridge with these rules alone, each in one line, of those that it, its stages and its modes have."""
+
+    def kept(voice: V) -> V:
+        return replace(
+            voice,
+            do=tuple(line for line in voice.do if _line(line) in do),
+            dont=tuple(line for line in voice.dont if _line(line) in dont),
+        )
+
+    return replace(
+        cartridge,
+        behavior=kept(cartridge.behavior),
+        stages=tuple((name, kept(voice)) for name, voice in cartridge.stages),
+        modes=tuple((name, kept(voice)) for name, voice in cartridge.modes),
+    )
 
 
 def speaking(cartridge: Cartridge, *, stage: str | None = None, mode: Mode = "direct") -> Cartridge:

@@ -27,3 +27,9 @@ def active_model(organization: Organization) -> str | None:
     """The ``model_id`` that recall compares with now; None where nothing is embedded."""
     choice = choice_of(organization)
     return None if choice is None else choice.model_id
+
+
+def is_elsewhere(organization: Organization) -> bool:
+    """Whether what is embedded leaves for a server of somebody else's."""
+    choice = choice_of(organization)
+    return choice is not None and choice.endpoint is not None

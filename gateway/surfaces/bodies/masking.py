@@ -11,6 +11,8 @@ from gateway.governance.policies import redaction
 from gateway.governance.policies.types import RedactMode
 from gateway.surfaces.bodies.assembly import assembled
 
+_NUMBERS = frozenset({"created", "created_at", "completed_at", "expires_at", "seed", "usage"})
+_LONG = 10**11
 _STRICTNESS = list(RedactMode)
 _decode = msgspec.json.Decoder().decode
 
@@ -32,11 +34,11 @@ def masked(body: bytes, content_type: str, mode: RedactMode) -> str:
     its events."""
     text = body.decode("utf-8", "replace")
     if content_type.startswith("text/event-stream"):
-        return json.dumps(_walk(assembled(text), mode), ensure_ascii=False)
+        return _masked(assembled(text), mode)
     value = _parsed(body)
     if value is None:
         return redaction.redact(text, mode)
-    return json.dumps(_walk(value, mode), ensure_ascii=False)
+    return _masked(value, mode)
 
 
 def _parsed(body: bytes) -> Any:
@@ -46,16 +48,28 @@ def _parsed(body: bytes) -> Any:
         return None
 
 
-def _walk(value: Any, mode: RedactMode) -> Any:
-    if isinstance(value, str):
-        return redaction.redact(value, mode)
+def _masked(value: Any, mode: RedactMode) -> str:
+    """The value, masked, as JSON. Times and counts of the dialects stand at the top of what they say, or of the answer
+    that an event carries, and are nobody's telephone number."""
+    return json.dumps(_envelope(value, mode, deeper=("last", "response", "message")), ensure_ascii=False)
+
+
+def _envelope(value: Any, mode: RedactMode, *, deeper: tuple[str, ...]) -> Any:
+    if not isinstance(value, dict):
+        return redaction.redact_value(value, mode)
+    shown: dict[str, Any] = {}
+    for key, item in value.items():
+        if key in _NUMBERS and _is_small(item):
+            shown[key] = item
+        elif key in deeper and isinstance(item, dict):
+            shown[key] = _envelope(item, mode, deeper=deeper)
+        else:
+            shown |= redaction.redact_value({key: item}, mode)
+    return shown
+
+
+def _is_small(value: Any) -> bool:
+    """Whether this is a time or a count, or counts by name: nothing as long as an account's number."""
     if isinstance(value, dict):
-        return {redaction.redact(str(key), mode): _walk(item, mode) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_walk(item, mode) for item in value]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        # A card's number without quotes is one all the same.
-        written = str(value)
-        shown = redaction.redact(written, mode)
-        return value if shown == written else shown
-    return value
+        return all(key.replace("_", "").isalpha() and _is_small(item) for key, item in value.items())
+    return value is None or (isinstance(value, int | float) and abs(value) < _LONG)

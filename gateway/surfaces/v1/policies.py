@@ -19,7 +19,10 @@ from gateway.governance.policies.guardrails.wire import GuardRuleOut
 from gateway.governance.policies.merge import merge
 from gateway.governance.policies.shadows import Shadow
 from gateway.governance.policies.types import EffectivePolicy, Overlay, RedactMode, RequestedPolicy
+from gateway.knowledge.personas import relationships
 from gateway.knowledge.personas import selectors as personas
+from gateway.knowledge.personas.compile import speaking
+from gateway.knowledge.personas.types import STAGES
 from gateway.knowledge.subjects import selectors as subjects
 from tenants.context import in_tenant
 from tenants.types import Principal
@@ -185,7 +188,10 @@ def _effective(asked: _Asked, principal: Principal) -> tuple[EffectivePolicy, Sh
     found = subjects.find(asked.subject_id) if asked.subject_id is not None else None
     own = found.team_ids if found is not None else ()
     team_ids = tuple(sorted({*principal.grant.team_ids, *own, *asked.team_ids}))
-    do, dont = _behavior(asked.persona_id)
+    stage = STAGES[0] if asked.subject_id is not None else None
+    if found is not None and asked.persona_id is not None:
+        stage = relationships.of(found.pk, asked.persona_id.partition("@")[0]).stage
+    do, dont = _behavior(asked.persona_id, stage)
     overlays = policies.overlays(
         teams=team_ids, subject_id=asked.subject_id, conversation_id=asked.conversation_id
     )  # fmt: skip
@@ -193,8 +199,8 @@ def _effective(asked: _Asked, principal: Principal) -> tuple[EffectivePolicy, Sh
     return policy, shadows.of(overlays, persona_do=do, persona_dont=dont, request=asked.wish), team_ids
 
 
-def _behavior(persona_id: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _behavior(persona_id: str | None, stage: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if persona_id is None:
         return (), ()
-    behavior = personas.load(*personas.parse_ref(persona_id)).cartridge.behavior
+    behavior = speaking(personas.load(*personas.parse_ref(persona_id)).cartridge, stage=stage).behavior
     return tuple(behavior.do), tuple(behavior.dont)

@@ -29,7 +29,11 @@ def test_note__locks_in_force__names_fields_and_owners_only() -> None:
     assert call.reads == [
         {
             "action": "policy.enforced", "target": "policy", "count": 2,
-            "enforced": [{"field": "dont", "locked_by": "org"}, {"field": "redact_mode", "locked_by": "org"}],
+            "subject_id": None, "persona_id": None,
+            "enforced": [
+                {"field": "dont", "locked_by": "org", "how": "told"},
+                {"field": "redact_mode", "locked_by": "org", "how": "enforced"},
+            ],
         }
     ]  # fmt: skip
 
@@ -60,4 +64,6 @@ def test_note__locked_guardrail_that_acted__is_named() -> None:
     guard = OutputGuard(locked)
     assert guard.feed("a@b.example ") + guard.finish() == "[email] "
     assert enforcement.note(call, locked, guard.findings)
-    assert call.reads[0]["enforced"] == [{"field": "guardrails.pii.email.output", "locked_by": "org"}]
+    assert call.reads[0]["enforced"] == [
+        {"field": "guardrails.pii.email.output", "locked_by": "org", "how": "enforced"}
+    ]

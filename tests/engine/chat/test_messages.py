@@ -10,6 +10,7 @@ import pytest
 from gateway.core.errors import BadRequest
 from gateway.engine.chat import messages, tools
 from gateway.engine.chat.write_tools import OWN_NAMES, WRITE_TOOLS
+from gateway.governance.policies.redaction import redact
 from gateway.governance.policies.types import RedactMode
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 50_000, "detail": "low"}}
@@ -62,6 +63,10 @@ def test_accepted__what_no_persona_takes_in__is_refused_by_place(
     assert (refused.value.problems[0].pointer, refused.value.code) == (pointer, code)
 
 
+def masked(message: messages.Message, mode: RedactMode = RedactMode.STRICT) -> messages.Message:
+    return messages.mapped(message, lambda text: redact(text, mode), str)
+
+
 def test_masked__strict__masks_every_text_and_nothing_else() -> None:
     arguments = json.dumps({"to": "ada@example.org", "copies": 2})
     call = {"id": "c1", "type": "function", "function": {"name": "mail", "arguments": arguments}}
@@ -71,7 +76,7 @@ def test_masked__strict__masks_every_text_and_nothing_else() -> None:
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "c1", "content": "sent to ada@example.org"},
     )
-    system, user, assistant, tool = messages.masked(sent, RedactMode.STRICT)
+    system, user, assistant, tool = map(masked, sent)
     assert system["content"] == "Write to [email]"
     assert user["content"] == [text("I am [email]"), IMAGE]
     (shown,) = assistant["tool_calls"]
@@ -83,13 +88,35 @@ def test_masked__strict__masks_every_text_and_nothing_else() -> None:
 @pytest.mark.parametrize("arguments", ['{"a": 1,  "b": "c"}', "not json", ""])
 def test_masked__arguments_with_nothing_to_hide__keep_their_bytes(arguments: str) -> None:
     call = {"id": "c", "function": {"name": "f", "arguments": arguments}}
-    (shown,) = messages.masked(({"role": "assistant", "content": None, "tool_calls": [call]},), RedactMode.STRICT)
+    shown = masked({"role": "assistant", "content": None, "tool_calls": [call]})
     assert shown["tool_calls"] == [call]
 
 
-def test_masked__off__changes_nothing() -> None:
-    sent = ({"role": "user", "content": "I am ada@example.org"},)
-    assert messages.masked(sent, RedactMode.OFF) == sent
+def test_mapped__fields_that_only_some_model_knows__are_texts_and_what_names_something_is_not() -> None:
+    mail, sent = "ada@example.org", '{"ada@example.org": [4111111111111111, "x"]}'
+    names: list[str] = []
+    shown = messages.mapped(
+        {
+            "role": "assistant", "name": mail, "reasoning_content": mail, "seen": [{"by": mail, "signature": mail}],
+            "function_call": {"name": "f", "arguments": sent}, "content": [{"type": "refusal", "refusal": mail}],
+            "tool_calls": [{"id": mail, "type": "function", "function": {"name": mail, "arguments": sent}}],
+        },
+        lambda text: redact(text, RedactMode.STRICT),
+        lambda name: names.append(name) or name,  # type: ignore[func-returns-value]
+    )  # fmt: skip
+    arguments = '{"[email]": ["[card]", "x"]}'
+    assert shown == {
+        "role": "assistant", "name": "[email]", "reasoning_content": "[email]",
+        "seen": [{"by": "[email]", "signature": mail}], "function_call": {"name": "f", "arguments": arguments},
+        "content": [{"type": "refusal", "refusal": "[email]"}],
+        "tool_calls": [{"id": mail, "type": "function", "function": {"name": mail, "arguments": arguments}}],
+    }  # fmt: skip
+    assert names == ["f", mail, mail]
+    assert masked({"role": "tool", "name": mail, "content": mail}) == {
+        "role": "tool",
+        "name": mail,
+        "content": "[email]",
+    }
 
 
 def test_prompt_bytes__of_an_image__are_not_the_bytes_it_is_made_of() -> None:

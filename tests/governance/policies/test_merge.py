@@ -396,6 +396,13 @@ def test_merge__do_and_dont__never_hold_the_same(overlays, do, dont) -> None:
     norm = [{" ".join(text.casefold().split()).rstrip(".!") for text in side} for side in (policy.do, policy.dont)]
     assert not norm[0] & norm[1]
     assert len(norm[0]) == len(policy.do)
+    own = {*policy.persona_do, *policy.persona_dont}
+    assert own <= {*policy.do, *policy.dont}
+    assert own == {
+        " ".join(line.value.split())
+        for line in policy.trace
+        if line.set_by == "persona" and line.rule == "lists add up"
+    }
 
 
 @settings(max_examples=40, deadline=None)

@@ -22,6 +22,22 @@ def test_masked__secrets_as_values_keys_numbers_and_escapes__are_gone() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": "x", "created": 1763835000, "usage": {"prompt_tokens": 1234567890, "details": {"cached": None}}},
+        {"created_at": 1763835000, "seed": 1234567890, "stream": True},
+    ],
+)
+def test_masked__times_and_counts_of_a_dialect__stay_numbers(body: dict) -> None:
+    assert json.loads(masked(json.dumps(body).encode(), "application/json", RedactMode.STRICT)) == body
+    event = f"data: {json.dumps({'type': 'response.completed', 'response': body})}\n\n"
+    assert json.loads(masked(event.encode(), "text/event-stream", RedactMode.STRICT))["last"]["response"] == body
+    elsewhere = {"messages": [body], "metadata": body, "usage": {"card": 4111111111111111, "user": "0301234567"}}
+    kept = masked(json.dumps(elsewhere).encode(), "application/json", RedactMode.STRICT)
+    assert not [number for number in ("1763835000", "1234567890", "4111111", "0301234567") if number in kept]
+
+
 def test_masked__what_is_no_json__is_masked_as_text() -> None:
     assert masked(f"key={SECRET}\xff".encode("latin1"), "text/plain", RedactMode.DEFAULT).startswith("key=[secret]")
 

@@ -6,5 +6,6 @@ URLs; ``strict`` also e-mail addresses, phone numbers and IP addresses; ``off`` 
 """
 
 from gateway.governance.policies.redaction.stream import StreamRedactor, redact
+from gateway.governance.policies.redaction.values import each_text, redact_value
 
-__all__ = ["StreamRedactor", "redact"]
+__all__ = ["StreamRedactor", "each_text", "redact", "redact_value"]

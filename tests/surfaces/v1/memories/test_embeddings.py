@@ -160,3 +160,29 @@ def test_settings__a_key_without_the_scope__is_refused_and_nothing_changes(acme:
 
 def test_retry__nothing_was_refused__says_so(acme: httpx.Client) -> None:
     assert acme.post("/v1/embeddings/retry").json() == {"retried": 0}
+
+
+def test_endpoint__asked_what_a_turn_means__gets_only_what_policy_lets_out(
+    acme: httpx.Client, globex: httpx.Client, upstream: Any
+) -> None:
+    subject = f"usr_{secrets.token_hex(4)}"
+    for client in (acme, globex):
+        provider(client, upstream)
+        chosen = {"model": "vectors/text-small", "dimensions": 16}
+        client.put("/v1/embeddings/settings", json=chosen).raise_for_status()
+    blocklist = [{"name": "m", "phrases": ["the merger"], "input": "block"}]
+    locks = {"redact_mode": "strict", "guardrails": {"blocklist": blocklist}}
+    acme.put(f"/v1/policies/overlays/user/{subject}", json={"locks": locks}).raise_for_status()
+
+    def asked(client: httpx.Client, text: str) -> tuple[int, list[str]]:
+        upstream.reset()
+        turn = {"model": "ikiro/sandbox", "persona_id": "brand-default", "subject_id": subject}
+        answer = client.post("/v1/chat", json={**turn, "messages": [{"role": "user", "content": text}]})
+        return answer.status_code, [one for seen in embeddings_seen(upstream) for one in seen["body"]["input"]]
+
+    mail = f"Who is {secrets.token_hex(4)}@example.com?"
+    # Each worker learns of the choice a moment later, and another worker may still use the built-in model.
+    eventually(lambda: asked(acme, f"{mail} Tell me") == (200, ["Who is [email]? Tell me"]) or None, within=20)
+    status, seen = asked(acme, f"What about the merger {mail}")
+    assert (status, seen) == (403, [])
+    eventually(lambda: asked(globex, f"the merger {mail}")[1] == [f"the merger {mail}"] or None, within=20)

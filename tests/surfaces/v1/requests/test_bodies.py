@@ -152,6 +152,36 @@ def test_replay__a_kept_request__runs_again_as_the_caller_and_is_linked(
         assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
 
 
+def test_bodies__of_a_refused_turn__are_kept_as_its_own_policy_says(
+    gateway: Gateway, client: httpx.Client, subject: str, storing, say
+) -> None:
+    merger = {"blocklist": [{"name": "m", "phrases": ["merger"], "input": "block"}]}
+    locks = {"redact_mode": "strict", "guardrails": merger, "denied_models": ["openai/denied*"]}
+    text = "The merger: write to ada@example.com"
+
+    def refusals(whose: str, days: int) -> list[str]:
+        overlay = {"locks": {**locks, "retention": {"body_days": days}}}
+        client.put(f"/v1/policies/overlays/user/{whose}", json=overlay).raise_for_status()
+        blocked = say(text, subject_id=whose)
+        denied = say("Write to ada@example.com", subject_id=whose, model="openai/denied-1")
+        assert [one.json()["code"] for one in (blocked, denied)] == ["guardrail_blocked", "policy_refused"]
+        return [one.headers["x-request-id"] for one in (blocked, denied)]
+
+    never = refusals(f"{subject}-never", 0)
+    unknown = say(text, persona_id="nobody")
+    assert unknown.status_code == 404
+    for request_id in refusals(subject, 2):
+        found = eventually(lambda one=request_id: _bodies(client, one), within=20)
+        assert "write to [email]" in found["request"]["body"].lower()
+        kept_for = datetime.fromisoformat(found["request"]["expires_at"]) - datetime.now(UTC)
+        assert timedelta(days=1) < kept_for < timedelta(days=2)
+    # Those came later, so what was to be kept of these is.
+    for request_id in (*never, unknown.headers["x-request-id"]):
+        assert client.get(f"/v1/requests/{request_id}/body").json()["code"] == "no_body"
+    with gateway.globex.client() as other:
+        assert say(text, by=other).status_code == 200
+
+
 def _rows(org: Org, request_id: str) -> list[bytes]:
     """What the table holds of a request's bodies."""
     from tenants import selectors
