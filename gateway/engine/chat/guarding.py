@@ -10,8 +10,7 @@ from typing import Any
 from gateway.engine.chat.messages import mapped, mapped_schema
 from gateway.engine.chat.types import ChatRequest
 from gateway.governance.policies import guardrails, redaction
-from gateway.governance.policies.guardrails import Action, Finding
-from gateway.governance.policies.guards import LENGTH
+from gateway.governance.policies.guardrails import Finding
 from gateway.governance.policies.redaction.values import Change
 from gateway.governance.policies.types import EffectivePolicy, RedactMode
 
@@ -21,14 +20,10 @@ def guarded(request: ChatRequest, policy: EffectivePolicy) -> tuple[ChatRequest,
     GuardrailBlocked."""
     findings: tuple[Finding, ...] = ()
     if policy.guardrails:
-        texts, names = _read(request)
-        verdict = guardrails.inspect_input(policy, texts)
+        texts, names = read(request)
+        verdict = guardrails.inspect_input(policy, texts, names)
         verdict.require()
-        # What names something must stay what it is: it can be refused, and neither masked nor counted.
-        blocking = tuple(rule for rule in policy.guardrails if rule.action is Action.BLOCK and rule.name != LENGTH)
-        named = guardrails.inspect_input(replace(policy, guardrails=blocking), names)
-        named.require()
-        findings = verdict.findings + named.findings
+        findings = verdict.findings
         if list(verdict.texts) != texts:
             given = iter(verdict.texts)
             request = _mapped(request, lambda _: next(given))
@@ -37,18 +32,14 @@ def guarded(request: ChatRequest, policy: EffectivePolicy) -> tuple[ChatRequest,
     return request, findings
 
 
-def texts_of(request: ChatRequest) -> list[str]:
-    """The texts of a request that guardrails read, in their order."""
-    return _read(request)[0]
-
-
 def check_tools(tools: Sequence[dict[str, Any]], policy: EffectivePolicy) -> None:
     """Raises Forbidden ``policy_refused``, with the line that says so, for the first tool that may not be offered."""
     for tool in tools:
         policy.check_tool(tool["function"]["name"])
 
 
-def _read(request: ChatRequest) -> tuple[list[str], list[str]]:
+def read(request: ChatRequest) -> tuple[list[str], list[str]]:
+    """The texts of a request that guardrails read, in their order, and what names something in it."""
     texts: list[str] = []
     names: list[str] = []
     _mapped(request, _noting(texts), _noting(names))

@@ -17,7 +17,7 @@ from gateway.core import ids
 from gateway.core.endpoint import Call
 from gateway.core.errors import GatewayError
 from gateway.engine import routing
-from gateway.engine.chat.guarding import texts_of
+from gateway.engine.chat.guarding import read
 from gateway.engine.chat.types import ChatRequest
 from gateway.engine.evaluation import verdicts
 from gateway.engine.evaluation.verdicts import Routed
@@ -65,12 +65,14 @@ def turned(
         shadow = shadows.of(overlays, **bound_with)
         if shadow is None:
             return
+        texts, names = read(request)
         before, after = verdicts.both(
             policy,
             shadow.policy,
             targets=(targets := request.targets or (request.model,), instead or targets),
             tools=[tool["function"]["name"] for tool in request.tools],
-            texts=texts_of(request),
+            texts=texts,
+            names=names,
         )
         _note(call, shadow.overlays, before, after)
     except Exception:  # the answer must not depend on what only watches it

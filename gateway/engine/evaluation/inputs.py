@@ -11,13 +11,15 @@ from gateway.platform.requests.types import KeptInput
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request's wishes and texts; ``texts`` in the order in which a turn looks at them, masked as they were kept.
+    """A request's wishes and texts; ``texts`` and ``names`` in the order in which a turn looks at them, masked as they
+    were kept.
     ``needs`` narrow ``auto``. Of one that is ``passing`` to a bare model nothing is looked at beside."""
 
     model: str
     needs: frozenset[str]
     passing: Passing | None = None
     texts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     redact_mode: str | None = None
     memory_scopes: tuple[str, ...] | None = None

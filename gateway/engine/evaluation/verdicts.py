@@ -67,12 +67,13 @@ def both(
     targets: tuple[Targets, Targets],
     tools: Sequence[str],
     texts: Sequence[str],
+    names: Sequence[str] = (),
 ) -> tuple[Verdict, Verdict]:
-    """The verdicts of two policies on one request; ``targets`` are what it may go to under each. The texts are read
-    once where both have the same guardrails."""
-    found = guardrails.inspect_input(before, texts)
+    """The verdicts of two policies on one request; ``targets`` are what it may go to under each. Texts and names are
+    read once where both have the same guardrails."""
+    found = guardrails.inspect_input(before, texts, names)
     same = before.guards(Direction.INPUT) == after.guards(Direction.INPUT)
-    also = found if same else guardrails.inspect_input(after, texts)
+    also = found if same else guardrails.inspect_input(after, texts, names)
     return _of(before, targets[0], tools, found), _of(after, targets[1], tools, also)
 
 

@@ -206,4 +206,5 @@ def _turned(case: _Case, plans: Sequence[Plan | Routed]) -> tuple[Routed, Routed
         targets=(first, second),
         tools=asked.tools,
         texts=asked.texts,
+        names=asked.names,
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from pydantic import ValidationError
 
 from gateway.core.errors import BadRequest
-from gateway.engine.chat.messages import accepted, texts_in
+from gateway.engine.chat.guarding import read as read_texts
+from gateway.engine.chat.messages import accepted
 from gateway.engine.chat.pipeline import needs_of
 from gateway.engine.chat.types import ChatRequest
 from gateway.engine.evaluation.inputs import Asked
@@ -72,10 +74,12 @@ _READERS: dict[str, Callable[[bytes, _Meta], Asked]] = {
 
 
 def _turn(request: ChatRequest) -> Asked:
+    texts, names = read_texts(replace(request, messages=accepted(request.messages)))
     return Asked(
         model=request.model,
         needs=needs_of(request),
-        texts=tuple(text for message in accepted(request.messages) for text in texts_in(message)),
+        texts=tuple(texts),
+        names=tuple(names),
         tools=tuple(tool["function"]["name"] for tool in request.tools),
         redact_mode=request.redact_mode,
         memory_scopes=request.memory_scopes,

@@ -50,7 +50,7 @@ def test_both__guardrails_over_what_is_sent__are_run_twice_only_where_they_diffe
     seen: list[object] = []
     inspect = guardrails.inspect_input
     monkeypatch.setattr(
-        guardrails, "inspect_input", lambda policy, texts: (seen.append(texts), inspect(policy, texts))[1]
+        guardrails, "inspect_input", lambda policy, texts, names: (seen.append(texts), inspect(policy, texts, names))[1]
     )
     before, after = verdicts.both(policy(), policy(Fields(guardrails=guards)), **ASKED)
     assert len(seen) == read

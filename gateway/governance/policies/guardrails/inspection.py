@@ -41,13 +41,23 @@ class Verdict:
             raise GuardrailBlocked(self.blocked)
 
 
-def inspect_input(policy: EffectivePolicy, texts: Sequence[str]) -> Verdict:
-    """What the policy's guardrails say of the texts of a request, as the caller sent them.
+def inspect_input(policy: EffectivePolicy, texts: Sequence[str], names: Sequence[str] = ()) -> Verdict:
+    """What the policy's guardrails say of the texts of a request, as the caller sent them. ``names`` are what must stay
+    what it is (of a tool, an id): what blocks reads them too; they are neither masked nor counted.
 
     Every rule reads the texts as they came; masks are put in afterwards. A pattern that does not end in time counts as
     found where its rule masks or blocks, and then blocks: nothing passes unread.
     """
     rules = policy.guards(Direction.INPUT)
+    verdict = _inspect(rules, texts)
+    if names:
+        blocking = [rule for rule in rules if rule.action is Action.BLOCK and rule.name != LENGTH]
+        named = _inspect(blocking, names)
+        verdict = Verdict(verdict.blocked or named.blocked, verdict.findings + named.findings, verdict.texts)
+    return verdict
+
+
+def _inspect(rules: Sequence[GuardRule], texts: Sequence[str]) -> Verdict:
     if not rules:
         return Verdict(None, (), tuple(texts))
     given = tuple(texts)
