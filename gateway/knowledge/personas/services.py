@@ -130,12 +130,12 @@ def archive(persona_id: str, *, actor: Actor, request_id: UUID | None = None) ->
         return selectors.to_persona(row)
 
 
-def ensure_default(*, org_name: str, actor: Actor = SYSTEM) -> Persona:
+def ensure_default(*, owner_id: str, actor: Actor = SYSTEM) -> Persona:
     """The organization's first persona, created when it has never had one. A provisioning step: safe to repeat."""
     with transaction.atomic():
         one_at_a_time()
         if not PersonaRow.objects.exists():
-            create(default_cartridge(org_name), limit=None, actor=actor)
+            create(default_cartridge(owner_id), limit=None, actor=actor)
         row = PersonaRow.objects.filter(slug=DEFAULT_PERSONA_ID).first() or PersonaRow.objects.earliest("id")
         return selectors.to_persona(row)
 

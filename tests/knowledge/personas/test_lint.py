@@ -5,12 +5,17 @@ from __future__ import annotations
 import copy
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from gateway.core import ids
 from gateway.knowledge.personas import lint
 from gateway.knowledge.personas.defaults import default_cartridge
+from gateway.knowledge.personas.templates import TEMPLATES, cartridge
 from gateway.knowledge.personas.types import Cartridge
 from tests.architecture.tree import ROOT
 
@@ -37,6 +42,13 @@ def test_schema__itself__is_draft_2020_12() -> None:
 
 def test_check__default_cartridge__has_nothing_to_say() -> None:
     assert lint.check(default_cartridge("Ann & Söhne")) == []
+
+
+@given(st.uuids())
+def test_check__what_is_generated_here__has_nothing_to_say_whatever_the_organizations_id(org_id: UUID) -> None:
+    owner_id = ids.public("org", org_id)
+    for raw in (default_cartridge(owner_id), *(cartridge(name, owner_id=owner_id) for name in TEMPLATES)):
+        assert lint.check(raw) == []
 
 
 def test_check__minimal_document__passes_its_schema() -> None:

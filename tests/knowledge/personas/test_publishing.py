@@ -156,11 +156,11 @@ def test_archive__persona__answers_no_more_and_comes_back_with_its_next_version(
 
 
 def test_ensure_default__twice__is_one_persona_named_brand_default(inside) -> None:
-    assert services.ensure_default(org_name="Acme").id == "brand-default"
-    assert services.ensure_default(org_name="Acme").current_version == 1
+    assert services.ensure_default(owner_id="Acme").id == "brand-default"
+    assert services.ensure_default(owner_id="Acme").current_version == 1
     assert PersonaRow.objects.count() == 1
     services.archive("brand-default", actor=ALICE)
-    assert services.ensure_default(org_name="Acme").archived_at is not None
+    assert services.ensure_default(owner_id="Acme").archived_at is not None
 
 
 def test_load__known_version__is_one_query(inside, django_assert_num_queries) -> None:

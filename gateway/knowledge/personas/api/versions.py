@@ -33,7 +33,7 @@ async def create_persona(request: HttpRequest, body: CreatePersonaIn) -> Status[
     raw, made_from = body.cartridge, ""
     if raw is None:
         name = str(body.template)
-        raw = templates.cartridge(name, org_name=call.principal.organization.name, persona_id=body.id)
+        raw = templates.cartridge(name, owner_id=call.principal.ref.public_id, persona_id=body.id)
         made_from = f"template:{name}"
     persona_id = str(raw.get("id", ""))
     allow(call, persona_id)

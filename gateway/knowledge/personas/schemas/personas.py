@@ -111,7 +111,7 @@ class PersonaVersionPage(Schema):
 
 
 class PersonaTemplateOut(Schema):
-    """A cartridge to begin with; `{{organization}}` in it becomes the organization's name."""
+    """A cartridge to begin with; `{{organization}}` in it becomes the organization's id."""
 
     name: str
     title: str

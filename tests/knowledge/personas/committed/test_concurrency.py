@@ -54,7 +54,7 @@ def test_create__the_same_id_at_once__is_made_once(acme: OrgRef) -> None:
 
 
 def test_ensure_default__at_once__is_one_persona(acme: OrgRef) -> None:
-    at_once(acme, [lambda: services.ensure_default(org_name="Acme") for _ in range(4)])
+    at_once(acme, [lambda: services.ensure_default(owner_id="Acme") for _ in range(4)])
     with scope(acme):
         assert [(persona.id, persona.current_version) for persona in selectors.page().data] == [("brand-default", 1)]
 
