@@ -14,7 +14,7 @@ from django.db import transaction
 from gateway.core import clock
 from gateway.core.errors import BadRequest, FieldProblem
 from gateway.core.journal import Actor, Change, record
-from gateway.knowledge.personas import diff, gates, lint, lint_rules, selectors, services
+from gateway.knowledge.personas import diff, gates, lint_bounds, lint_rules, selectors, services
 from gateway.knowledge.personas.errors import (
     DraftConflict,
     DraftNotFound,
@@ -46,12 +46,14 @@ def save(
     Raises BadRequest for an id that no persona can have or a document that cannot be kept, PersonaArchived,
     DraftConflict, TooManyDrafts.
     """
-    _keepable(persona_id, raw)
+    if unfit := list(lint_rules.bad_id(persona_id)):
+        raise InvalidCartridge(unfit)
+    refuse_unkeepable(raw)
     with transaction.atomic():
         services.one_at_a_time()
         persona = PersonaRow.objects.filter(slug=persona_id).first()
         if persona is not None and persona.archived_at is not None:
-            raise PersonaArchived(f"Persona {persona_id!r} was archived. Restore it first.")
+            raise PersonaArchived(persona_id)
         row = PersonaDraftRow.objects.select_for_update().filter(slug=persona_id).first()
         if expected_revision is not None and expected_revision != (row.revision if row else 0):
             raise _conflict(persona_id, row, raw)
@@ -66,6 +68,19 @@ def save(
         row.save()
         _record("persona.draft_saved", row, actor, request_id)
         return selectors.to_draft(row)
+
+
+def refuse_unkeepable(raw: Any) -> None:
+    """Whether a document may be a draft, the cheapest question first. Raises BadRequest, InvalidCartridge."""
+    if not isinstance(raw, dict):
+        raise BadRequest("cartridge must be a Cartridge document.")
+    if (deep := lint_bounds.too_deep(raw)) is not None:
+        raise InvalidCartridge([deep])
+    if (size := lint_bounds.size(raw)) > MAX_DRAFT_BYTES:
+        message = f"has {size} bytes, at most {MAX_DRAFT_BYTES}"
+        raise BadRequest(f"The draft {message}.", problems=(FieldProblem("#/cartridge", "draft_too_large", message),))
+    if wrong := list(lint_bounds.unstorable(raw)):
+        raise InvalidCartridge(wrong)
 
 
 def begin(
@@ -141,20 +156,6 @@ def _locked(persona_id: str) -> PersonaDraftRow | None:
     if not persona_id.isprintable():
         return None
     return PersonaDraftRow.objects.select_for_update().filter(slug=persona_id).first()
-
-
-def _keepable(persona_id: str, raw: Any) -> None:
-    if not lint_rules.SLUG.fullmatch(persona_id) or persona_id in lint_rules.RESERVED:
-        message = "must be 1 to 64 letters, digits, dots, dashes or underscores, and no word of the API's own paths"
-        raise BadRequest(f"The persona's id {message}.", problems=(FieldProblem("#/cartridge/id", "id-slug", message),))
-    if not isinstance(raw, dict):
-        raise BadRequest("cartridge must be a Cartridge document.")
-    if wrong := lint.storable(raw):
-        raise InvalidCartridge(wrong)
-    size = len(canonical(raw))
-    if size > MAX_DRAFT_BYTES:
-        message = f"has {size} bytes, at most {MAX_DRAFT_BYTES}"
-        raise BadRequest(f"The draft {message}.", problems=(FieldProblem("#/cartridge", "draft_too_large", message),))
 
 
 def _make_room() -> None:

@@ -61,6 +61,12 @@ class Imported:
     signed_by: str | None
     why: str | None
 
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The document as it is kept."""
+        kept = self.version or self.draft
+        return kept.raw if kept is not None else {}
+
 
 def export(persona_id: str, number: int | None, *, form: Format, sign: bool) -> Exported:
     """A version (None: the current one) in a format. Raises PersonaNotFound, PersonaVersionNotFound."""
@@ -87,8 +93,7 @@ def take_in(
     Raises InvalidCartridge for what cannot be kept at all, DigestMismatch, SignatureInvalid, PersonaExists,
     PersonaLimitReached; then nothing is kept.
     """
-    if wrong := lint.storable(raw):
-        raise InvalidCartridge(wrong)
+    drafts.refuse_unkeepable(raw)
     found = digest(raw)
     if given_digest is not None and given_digest != found:
         raise DigestMismatch(

@@ -178,7 +178,7 @@ def locked_in_use(persona_id: str) -> PersonaRow:
 def expect(row: PersonaRow, expected_version: int | None) -> None:
     """Whether the next version may be published on a locked row. Raises PersonaArchived, VersionConflict."""
     if row.archived_at is not None:
-        raise PersonaArchived(f"Persona {row.slug!r} was archived.")
+        raise PersonaArchived(row.slug)
     if expected_version is not None and expected_version != row.current_version:
         raise conflict(row, expected_version)
 

@@ -10,8 +10,8 @@ from pydantic import ConfigDict, Field
 from gateway.core.wire import Flag
 from gateway.knowledge.personas.exchange import Exported, Imported, Signature
 from gateway.knowledge.personas.formats import Format
+from gateway.knowledge.personas.lint import Verdict
 from gateway.knowledge.personas.schemas.lint import FindingOut
-from gateway.knowledge.personas.types import Finding
 
 ImportWhy = Literal["not_asked", "unsigned", "unknown_signer", "has_errors"]
 
@@ -76,9 +76,10 @@ class PersonaImportOut(Schema):
     signed_by: str | None
     why: ImportWhy | None
     findings: list[FindingOut]
+    more_findings: int
 
     @classmethod
-    def of(cls, imported: Imported, findings: list[Finding]) -> PersonaImportOut:
+    def of(cls, imported: Imported, verdict: Verdict) -> PersonaImportOut:
         version, draft = imported.version, imported.draft
         return cls.model_validate(
             {
@@ -89,6 +90,7 @@ class PersonaImportOut(Schema):
                 "digest": imported.digest,
                 "signed_by": imported.signed_by,
                 "why": imported.why,
-                "findings": [FindingOut.of(finding) for finding in findings],
+                "findings": [FindingOut.of(finding) for finding in verdict.findings],
+                "more_findings": verdict.more,
             }
         )
