@@ -127,7 +127,8 @@ def publish(
 
     Only on top of the version that the draft began from, unless ``expected_version`` names a later one that the caller
     has seen. Raises DraftNotFound, DraftConflict, InvalidCartridge, PersonaArchived, PersonaLimitReached, what a gate
-    raises, and VersionConflict with what the other published, also where somebody else published this very draft.
+    raises, and VersionConflict with what the other published, also where somebody else published this very draft: when
+    there is none any more and the last version was one.
     """
     with transaction.atomic():
         services.one_at_a_time()
@@ -148,8 +149,9 @@ def publish(
         action = "persona.published" if persona.current_version else "persona.created"
         row.delete()
         return services.publish_row(
-            persona, row.cartridge, action, actor=actor, request_id=request_id, made_from=row.made_from
-        )
+            persona, row.cartridge, action, actor=actor, request_id=request_id, made_from=row.made_from,
+            draft_revision=row.revision,
+        )  # fmt: skip
 
 
 def _locked(persona_id: str) -> PersonaDraftRow | None:
@@ -186,12 +188,13 @@ def _conflict(persona_id: str, row: PersonaDraftRow | None, mine: dict[str, Any]
 def _nothing_to_publish(
     persona_id: str, persona: PersonaRow | None, expected_revision: int | None, expected_version: int | None
 ) -> Exception:
-    """The caller saw a draft that is no longer there: most likely somebody else published it."""
+    """Whoever saw the draft, and whoever comes when the last version was one a moment ago, is told of that version:
+    most likely somebody else published the very draft."""
     if persona is None or not persona.current_version:
         return DraftNotFound(f"There is no draft of persona {persona_id!r}.")
     if expected_version is not None and expected_version != persona.current_version:
         return services.conflict(persona, expected_version)
-    if expected_revision is not None:
+    if expected_revision is not None or services.was_a_draft(persona):
         return services.conflict(persona, persona.current_version - 1)
     return DraftNotFound(
         f"There is no draft of persona {persona_id!r}; its version {persona.current_version} is the last one."
