@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Query, Router, Status
 
-from gateway.core.conditional import if_match
+from gateway.core.conditional import expected
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.knowledge.personas import comparing, drafts, selectors
 from gateway.knowledge.personas.api.common import allow, draft_of, room, tagged, version_of
@@ -63,7 +63,7 @@ async def save_draft(
         drafts.save,
         persona_id,
         body.cartridge,
-        expected_revision=body.expected_revision if body.expected_revision is not None else if_match(request),
+        expected_revision=expected(request, body.expected_revision),
         actor=call.principal.actor,
         request_id=call.request_id,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from ninja import Router, Status
 
-from gateway.core.conditional import if_match
+from gateway.core.conditional import expected
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.knowledge.personas import drafts, selectors, services, templates
 from gateway.knowledge.personas.api.common import allow, draft_of, in_range, room, tagged, version_of
@@ -84,7 +84,7 @@ async def publish_persona(
         services.publish,
         persona_id,
         body.cartridge,
-        expected_version=body.expected_version if body.expected_version is not None else if_match(request),
+        expected_version=expected(request, body.expected_version),
         actor=call.principal.actor,
         request_id=call.request_id,
     )
