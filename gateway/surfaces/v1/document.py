@@ -64,7 +64,7 @@ _ALSO = {
     "personas_publish_draft": (402, 409, 410),
     "personas_roll_back": (409, 410),
     "personas_restore": (402,),
-    "personas_import": (402, 409),
+    "personas_import": (402, 409, 410),
     "personas_get": (410,),
     "personas_publish": (409, 410),
     "personas_save_golden_prompts": (409, 410),

@@ -33,7 +33,8 @@ async def list_templates(request: HttpRequest) -> PersonaTemplatesOut:
 @endpoint(scope=Scope.PERSONAS_WRITE)
 async def import_persona(request: HttpRequest, body: ImportPersonaIn) -> Status[PersonaImportOut]:
     """Check digest and signature, where there are any, and keep the document as a draft; or publish it at once, when
-    that is asked for and this installation signed it. What a 1.1 export put under `meta` comes back to its place."""
+    that is asked for and this installation signed it. With `update`, an id that is taken is no 409: the document
+    becomes the draft of that persona, if it has none. What a 1.1 export put under `meta` comes back to its place."""
     call = call_of(request)
     allow(call, body.as_id if body.as_id is not None else str(body.cartridge.get("id", "")))
     shown = await in_tenant(
@@ -44,6 +45,7 @@ async def import_persona(request: HttpRequest, body: ImportPersonaIn) -> Status[
         signature=body.signature.inner() if body.signature else None,
         as_id=body.as_id,
         publish=body.publish,
+        update=body.update,
         limit=room(call),
         actor=call.principal.actor,
         request_id=call.request_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from gateway.core.wire import Flag
 from gateway.knowledge.personas.exchange import Exported, Imported, Signature
@@ -62,6 +62,13 @@ class ImportPersonaIn(Schema):
     signature: CartridgeSignature | None = None
     as_id: str | None = Field(None, max_length=64, description="Take it in under this id.")
     publish: Flag = Field(False, description="Publish it at once, if this installation signed it.")
+    update: Flag = Field(False, description="Keep it as the draft of the next version of a persona that is there.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ImportPersonaIn:
+        if self.publish and self.update:
+            raise ValueError("publish goes with a new persona; what is an update becomes a draft")
+        return self
 
 
 class PersonaImportOut(Schema):

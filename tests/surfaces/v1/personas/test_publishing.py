@@ -80,3 +80,33 @@ def test_etag__of_what_is_read__is_what_if_match_takes(acme: httpx.Client, slug:
     next_one = acme.put(f"{path}/draft", json={"cartridge": {}}, headers={"if-match": begun.headers["etag"]})
     assert (next_one.status_code, next_one.headers["etag"]) == (200, '"2"')
     acme.delete(f"{path}/draft")
+
+
+def test_import__as_an_update__is_the_draft_of_the_persona_that_is_there(
+    acme: httpx.Client, globex: httpx.Client, slug: str
+) -> None:
+    path = f"/v1/personas/{slug}"
+    acme.post("/v1/personas", json={"cartridge": cartridge(slug, tone="formal")}).raise_for_status()
+    globex.post("/v1/personas", json={"cartridge": cartridge(slug)}).raise_for_status()
+    out = acme.get(f"{path}/export?sign=true").json()
+    sent = {name: out[name] for name in ("cartridge", "digest", "signature")}
+
+    taken = globex.post("/v1/personas/import", json=sent)
+    assert (taken.status_code, taken.json()["code"]) == (409, "persona_exists")
+    tampered = {**sent, "update": True, "cartridge": {**sent["cartridge"], "precedence": 1}}
+    assert globex.post("/v1/personas/import", json=tampered).json()["code"] == "digest_mismatch"
+    both = globex.post("/v1/personas/import", json={**sent, "update": True, "publish": True})
+    assert (both.status_code, both.json()["errors"][0]["pointer"]) == (422, "#")
+    assert globex.get(f"{path}/draft").status_code == 404
+
+    made = globex.post("/v1/personas/import", json={**sent, "update": True})
+    assert (made.status_code, made.json()["state"], made.json()["why"]) == (201, "draft", "not_asked")
+    draft = globex.get(f"{path}/draft").json()
+    assert (draft["based_on"], draft["cartridge"], draft["made_from"]) == (
+        1, out["cartridge"], f"import:{out['digest']}",
+    )  # fmt: skip
+    again = globex.post("/v1/personas/import", json={**sent, "update": True})
+    assert (again.status_code, again.json()["code"]) == (409, "draft_conflict")
+    published = globex.post(f"{path}/publish", json={}).json()
+    assert (published["version"], published["digest"]) == (2, out["digest"])
+    assert acme.get(path).json()["version"] == 1
