@@ -22,4 +22,4 @@ def _flags(organization: Organization) -> None:
 
 
 def _default_persona(organization: Organization) -> None:
-    personas.ensure_default(org_name=organization.name)
+    personas.ensure_default(owner_id=organization.ref.public_id)

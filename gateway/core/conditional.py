@@ -7,6 +7,13 @@ from django.http import HttpRequest
 from gateway.core.errors import BadRequest, FieldProblem
 
 
+def expected(request: HttpRequest, given: int | None) -> int | None:
+    """The version that a write is to hold for: the one its body names, or its ``If-Match`` header. Raises BadRequest
+    for a header that names none, also where the body has the word."""
+    tag = if_match(request)
+    return given if given is not None else tag
+
+
 def if_match(request: HttpRequest) -> int | None:
     """The version an ``If-Match`` header names; ``*`` and no header are no condition. Raises BadRequest."""
     text = request.headers.get("If-Match", "*").strip().removeprefix("W/").strip('"')

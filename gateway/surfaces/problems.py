@@ -13,8 +13,8 @@ from ninja.errors import HttpError, ValidationError
 
 from gateway.core import ids
 from gateway.core.endpoint import Call, call_of
-from gateway.core.errors import BadRequest, FieldProblem, GatewayError
-from gateway.surfaces import refusals
+from gateway.core.errors import FieldProblem, GatewayError
+from gateway.surfaces import invalid, refusals
 from gateway.surfaces.parsing import malformed
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,6 @@ _VENDORS = frozenset({"openai", "anthropic"})
 # A model without room: Anthropic's own status for it, which their clients know.
 _NO_ROOM, _OVERLOADED = "upstream_overloaded", 529
 PROBLEM_JSON = "application/problem+json"
-_SOURCES = {"query": "query", "path": "path", "header": "header", "cookie": "cookie"}
 
 
 def install(api: NinjaAPI) -> None:
@@ -141,17 +140,7 @@ def _fragment(pointer: str) -> str:
 
 
 def _validation_error(request: HttpRequest, error: Any) -> HttpResponse:
-    problems = tuple(FieldProblem(_pointer(one["loc"]), one["type"], one["msg"]) for one in error.errors)
-    first = problems[0]
-    return respond(request, BadRequest(f"{first.pointer.removeprefix('#/')}: {first.message}", problems=problems))
-
-
-def _pointer(location: tuple[Any, ...]) -> str:
-    """Ninja's ``("body", "body", "messages", 0)`` as a JSON pointer into what the caller sent."""
-    source, *path = location
-    if source in _SOURCES:
-        return f"#/{_SOURCES[source]}/" + "/".join(str(part) for part in path)
-    return "#/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in path[1:])
+    return respond(request, invalid.of_call(error.errors, request.body))
 
 
 def _http_error(request: HttpRequest, error: Any) -> HttpResponse:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from django.http import HttpRequest
 from ninja import Path, Query, Router
 
-from gateway.core.conditional import if_match
+from gateway.core.conditional import expected
 from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.core.errors import Forbidden
 from gateway.governance.policies import selectors, services
@@ -162,7 +162,7 @@ async def _put(request: HttpRequest, body: OverlayIn, level: Level, target: str)
     overlay: Overlay = await in_tenant(
         call.principal.ref, services.put_overlay, level=level, target=target, mode=body.mode,
         locks=body.locks.fields(), defaults=body.defaults.fields(), precedence=body.precedence,
-        expected_version=_expected(request, body.expected_version), actor=call.principal.actor,
+        expected_version=expected(request, body.expected_version), actor=call.principal.actor,
         request_id=call.request_id,
     )  # fmt: skip
     return overlay
@@ -173,13 +173,9 @@ async def _delete(request: HttpRequest, level: Level, target: str, mode: Mode, e
     _may_change(call.principal, level, target)
     overlay: Overlay = await in_tenant(
         call.principal.ref, services.delete_overlay, level=level, target=target, mode=mode,
-        expected_version=_expected(request, expected_version), actor=call.principal.actor, request_id=call.request_id,
+        expected_version=expected(request, expected_version), actor=call.principal.actor, request_id=call.request_id,
     )  # fmt: skip
     return overlay
-
-
-def _expected(request: HttpRequest, version: int | None) -> int | None:
-    return version if version is not None else if_match(request)
 
 
 def require_plan(principal: Principal) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 DEFAULT_PERSONA_ID = "brand-default"
 
 
-def default_cartridge(org_name: str) -> dict[str, Any]:
-    """A friendly assistant of this organization; a valid cartridge that its owner may edit or replace."""
+def default_cartridge(owner_id: str) -> dict[str, Any]:
+    """A friendly assistant of the organization with this public id; a valid cartridge that its owner may edit or
+    replace."""
     return {
         "id": DEFAULT_PERSONA_ID,
-        "owner": {"type": "org", "ownerId": org_name},
+        "owner": {"type": "org", "ownerId": owner_id},
         "precedence": 50,
         "style": {"tone": "friendly", "formality": "medium", "emoji": "minimal", "slang": "none"},
         "behavior": {

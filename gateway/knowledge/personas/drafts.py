@@ -14,7 +14,7 @@ from django.db import transaction
 from gateway.core import clock
 from gateway.core.errors import BadRequest, FieldProblem
 from gateway.core.journal import Actor, Change, record
-from gateway.knowledge.personas import diff, gates, lint, lint_rules, selectors, services
+from gateway.knowledge.personas import diff, gates, lint_bounds, lint_rules, selectors, services
 from gateway.knowledge.personas.errors import (
     DraftConflict,
     DraftNotFound,
@@ -46,12 +46,14 @@ def save(
     Raises BadRequest for an id that no persona can have or a document that cannot be kept, PersonaArchived,
     DraftConflict, TooManyDrafts.
     """
-    _keepable(persona_id, raw)
+    if unfit := list(lint_rules.bad_id(persona_id)):
+        raise InvalidCartridge(unfit)
+    refuse_unkeepable(raw)
     with transaction.atomic():
         services.one_at_a_time()
         persona = PersonaRow.objects.filter(slug=persona_id).first()
         if persona is not None and persona.archived_at is not None:
-            raise PersonaArchived(f"Persona {persona_id!r} was archived. Restore it first.")
+            raise PersonaArchived(persona_id)
         row = PersonaDraftRow.objects.select_for_update().filter(slug=persona_id).first()
         if expected_revision is not None and expected_revision != (row.revision if row else 0):
             raise _conflict(persona_id, row, raw)
@@ -66,6 +68,19 @@ def save(
         row.save()
         _record("persona.draft_saved", row, actor, request_id)
         return selectors.to_draft(row)
+
+
+def refuse_unkeepable(raw: Any) -> None:
+    """Whether a document may be a draft, the cheapest question first. Raises BadRequest, InvalidCartridge."""
+    if not isinstance(raw, dict):
+        raise BadRequest("cartridge must be a Cartridge document.")
+    if (deep := lint_bounds.too_deep(raw)) is not None:
+        raise InvalidCartridge([deep])
+    if (size := lint_bounds.size(raw)) > MAX_DRAFT_BYTES:
+        message = f"has {size} bytes, at most {MAX_DRAFT_BYTES}"
+        raise BadRequest(f"The draft {message}.", problems=(FieldProblem("#/cartridge", "draft_too_large", message),))
+    if wrong := list(lint_bounds.unstorable(raw)):
+        raise InvalidCartridge(wrong)
 
 
 def begin(
@@ -112,7 +127,8 @@ def publish(
 
     Only on top of the version that the draft began from, unless ``expected_version`` names a later one that the caller
     has seen. Raises DraftNotFound, DraftConflict, InvalidCartridge, PersonaArchived, PersonaLimitReached, what a gate
-    raises, and VersionConflict with what the other published, also where somebody else published this very draft.
+    raises, and VersionConflict with what the other published, also where somebody else published this very draft: when
+    there is none any more and the last version was one.
     """
     with transaction.atomic():
         services.one_at_a_time()
@@ -133,28 +149,15 @@ def publish(
         action = "persona.published" if persona.current_version else "persona.created"
         row.delete()
         return services.publish_row(
-            persona, row.cartridge, action, actor=actor, request_id=request_id, made_from=row.made_from
-        )
+            persona, row.cartridge, action, actor=actor, request_id=request_id, made_from=row.made_from,
+            draft_revision=row.revision,
+        )  # fmt: skip
 
 
 def _locked(persona_id: str) -> PersonaDraftRow | None:
     if not persona_id.isprintable():
         return None
     return PersonaDraftRow.objects.select_for_update().filter(slug=persona_id).first()
-
-
-def _keepable(persona_id: str, raw: Any) -> None:
-    if not lint_rules.SLUG.fullmatch(persona_id) or persona_id in lint_rules.RESERVED:
-        message = "must be 1 to 64 letters, digits, dots, dashes or underscores, and no word of the API's own paths"
-        raise BadRequest(f"The persona's id {message}.", problems=(FieldProblem("#/cartridge/id", "id-slug", message),))
-    if not isinstance(raw, dict):
-        raise BadRequest("cartridge must be a Cartridge document.")
-    if wrong := lint.storable(raw):
-        raise InvalidCartridge(wrong)
-    size = len(canonical(raw))
-    if size > MAX_DRAFT_BYTES:
-        message = f"has {size} bytes, at most {MAX_DRAFT_BYTES}"
-        raise BadRequest(f"The draft {message}.", problems=(FieldProblem("#/cartridge", "draft_too_large", message),))
 
 
 def _make_room() -> None:
@@ -185,12 +188,13 @@ def _conflict(persona_id: str, row: PersonaDraftRow | None, mine: dict[str, Any]
 def _nothing_to_publish(
     persona_id: str, persona: PersonaRow | None, expected_revision: int | None, expected_version: int | None
 ) -> Exception:
-    """The caller saw a draft that is no longer there: most likely somebody else published it."""
+    """Whoever saw the draft, and whoever comes when the last version was one a moment ago, is told of that version:
+    most likely somebody else published the very draft."""
     if persona is None or not persona.current_version:
         return DraftNotFound(f"There is no draft of persona {persona_id!r}.")
     if expected_version is not None and expected_version != persona.current_version:
         return services.conflict(persona, expected_version)
-    if expected_revision is not None:
+    if expected_revision is not None or services.was_a_draft(persona):
         return services.conflict(persona, persona.current_version - 1)
     return DraftNotFound(
         f"There is no draft of persona {persona_id!r}; its version {persona.current_version} is the last one."

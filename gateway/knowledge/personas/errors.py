@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from gateway.core.errors import BadRequest, Conflict, FieldProblem, Gone, NotFound, PaymentRequired
 from gateway.knowledge.personas.types import Finding
 
+# How many errors of a document a refusal tells.
+MAX_TOLD = 200
+
 
 class PersonaNotFound(NotFound):
     default_code = "persona_not_found"
@@ -17,7 +20,14 @@ class PersonaVersionNotFound(NotFound):
 
 
 class PersonaArchived(Gone):
+    """It answers no more, until it is restored."""
+
     default_code = "persona_archived"
+
+    def __init__(self, persona_id: str) -> None:
+        super().__init__(
+            f"Persona {persona_id!r} was archived. Restore it (POST /v1/personas/{persona_id}/restore) or name another."
+        )
 
 
 class PersonaExists(Conflict):
@@ -81,14 +91,18 @@ class PersonaLimitReached(PaymentRequired):
 
 
 class InvalidCartridge(BadRequest):
-    """The document breaks its schema or a lint rule; one problem per error, its code being the rule."""
+    """The document breaks its schema or a lint rule; one problem per error, its code being the rule. Of very many the
+    first are told, and ``errors_total`` in ``extra`` says how many there are."""
 
     default_code = "invalid_cartridge"
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         problems = tuple(
-            FieldProblem(f"#/cartridge{finding.pointer}", finding.rule, finding.message) for finding in findings
+            FieldProblem(f"#/cartridge{finding.pointer}", finding.rule, finding.message)
+            for finding in findings[:MAX_TOLD]
         )
         super().__init__(
-            "; ".join(f"{p.pointer.removeprefix('#/')}: {p.message}" for p in problems[:5]) + ".", problems=problems
+            "; ".join(f"{p.pointer.removeprefix('#/')}: {p.message}" for p in problems[:5]) + ".",
+            problems=problems,
+            extra={"errors_total": len(findings)} if len(findings) > MAX_TOLD else None,
         )

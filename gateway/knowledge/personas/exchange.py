@@ -61,6 +61,12 @@ class Imported:
     signed_by: str | None
     why: str | None
 
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The document as it is kept."""
+        kept = self.version or self.draft
+        return kept.raw if kept is not None else {}
+
 
 def export(persona_id: str, number: int | None, *, form: Format, sign: bool) -> Exported:
     """A version (None: the current one) in a format. Raises PersonaNotFound, PersonaVersionNotFound."""
@@ -77,18 +83,20 @@ def take_in(
     signature: Signature | None,
     as_id: str | None,
     publish: bool,
+    update: bool = False,
     limit: int | None,
     actor: Actor,
     request_id: UUID | None = None,
 ) -> Imported:
     """Take a document in as a draft, or, when this installation signed it and ``publish`` asks for it, as the first
-    version of a new persona. ``as_id`` gives it another id.
+    version of a new persona. ``as_id`` gives it another id. With ``update`` (and no ``publish``) the id may be a
+    persona's: the document becomes its draft.
 
     Raises InvalidCartridge for what cannot be kept at all, DigestMismatch, SignatureInvalid, PersonaExists,
-    PersonaLimitReached; then nothing is kept.
+    PersonaLimitReached, and with ``update`` PersonaArchived, and DraftConflict where there is a draft; then nothing is
+    kept.
     """
-    if wrong := lint.storable(raw):
-        raise InvalidCartridge(wrong)
+    drafts.refuse_unkeepable(raw)
     found = digest(raw)
     if given_digest is not None and given_digest != found:
         raise DigestMismatch(
@@ -106,7 +114,8 @@ def take_in(
     made_from = f"import:{found}"
     with transaction.atomic():
         services.one_at_a_time()
-        drafts.refuse_taken(persona_id)
+        if not update:
+            drafts.refuse_taken(persona_id)
         signed_by = signature.kid if signature else None
         if why is None:
             version = services.create(

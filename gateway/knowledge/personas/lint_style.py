@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.knowledge.personas import manners
 from gateway.knowledge.personas.lint_catalogue import RULES
+from gateway.knowledge.personas.lint_reading import entries, part, rules, text, voices
 from gateway.knowledge.personas.safety import terms
 from gateway.knowledge.personas.types import Finding
 from gateway.knowledge.personas.words import words
@@ -45,30 +46,33 @@ _DOMAINS = _these(
 
 
 def tone(raw: dict[str, Any]) -> Iterator[Finding]:
-    said = re.findall(r"[a-z]+", raw["style"]["tone"].lower())
-    named = [word for word in said if word != "and"]
-    if not named or any(word not in TONES for word in named):
-        yield RULES["tone-known"].at("/style/tone", f"is usually one of {', '.join(TONES)}")
-    elif len(named) > 1:
-        yield RULES["tone-compound"].at("/style/tone", f"names {len(named)} tones at once")
-    for place, text in _tones(raw):
-        if len(text.split()) > MAX_TONE_WORDS or len(text) > 60:
-            yield RULES["tone-wordy"].at(place, f"has {len(text.split())} words, better at most {MAX_TONE_WORDS}")
+    if isinstance(own := part(raw, "style", "tone"), str):
+        named = [word for word in re.findall(r"[a-z]+", own.lower()) if word != "and"]
+        if not named or any(word not in TONES for word in named):
+            yield RULES["tone-known"].at("/style/tone", f"is usually one of {', '.join(TONES)}")
+        elif len(named) > 1:
+            yield RULES["tone-compound"].at("/style/tone", f"names {len(named)} tones at once")
+    for place, holder in (("/style", part(raw, "style")), *voices(raw)):
+        said = text(holder, "tone")
+        if len(said.split()) > MAX_TONE_WORDS or len(said) > 60:
+            yield RULES["tone-wordy"].at(
+                f"{place}/tone", f"has {len(said.split())} words, better at most {MAX_TONE_WORDS}"
+            )  # fmt: skip
 
 
 def conflicts(raw: dict[str, Any]) -> Iterator[Finding]:
-    forbidden = {_core(rule) for place, rule in _rules(raw) if "/dont/" in place}
-    for place, rule in _rules(raw):
+    forbidden = {_core(rule) for place, rule in rules(raw) if "/dont/" in place}
+    for place, rule in rules(raw):
         if "/do/" in place and (_core(rule) in forbidden) and _core(rule):
             yield RULES["do-and-dont"].at(place, "is also under dont, which wins")
-    if raw["style"]["emoji"] == "none":
-        for place, rule in _rules(raw):
+    if text(raw, "style", "emoji") == "none":
+        for place, rule in rules(raw):
             if "/do/" in place and _core(rule)[:2] in {("use", "emoji"), ("use", "emojis"), ("add", "emoji")}:
                 yield RULES["do-and-dont"].at(place, "asks for emoji, which style/emoji forbids")
 
 
-def rules(raw: dict[str, Any]) -> Iterator[Finding]:
-    for place, rule in _rules(raw):
+def concrete(raw: dict[str, Any]) -> Iterator[Finding]:
+    for place, rule in rules(raw):
         said = words(rule)
         if not said:
             yield RULES["rule-blank"].at(place, "says nothing")
@@ -79,7 +83,9 @@ def rules(raw: dict[str, Any]) -> Iterator[Finding]:
 
 
 def clarifying(raw: dict[str, Any]) -> Iterator[Finding]:
-    for place, rule in _rules(raw):
+    if not isinstance(part(raw, "behavior", "do"), list):
+        return
+    for place, rule in rules(raw):
         said = set(words(rule))
         if "/do/" in place and (said & _CLARIFYING or ("ask" in said and said & {"question", "when", "if", "before"})):
             return
@@ -87,45 +93,32 @@ def clarifying(raw: dict[str, Any]) -> Iterator[Finding]:
 
 
 def domain(raw: dict[str, Any]) -> Iterator[Finding]:
-    own = {word for _, rule in _rules(raw) for word in words(rule) if len(word) > 4}
-    own |= {word for turn in raw.get("examples", ()) for word in words(turn["user"]) if len(word) > 4}
+    own = {word for _, rule in rules(raw) for word in words(rule) if len(word) > 4}
+    own |= {word for turn in entries(raw, "examples") for word in words(text(turn, "user")) if len(word) > 4}
     named = {
-        word for entry in raw.get("safetyRedirects", ()) for term in terms(entry["pattern"]) for word in words(term)
+        word
+        for entry in entries(raw, "safetyRedirects")
+        for term in terms(text(entry, "pattern"))
+        for word in words(term)
     }
     if named and not named & (_DOMAINS | own):
         yield RULES["redirect-domain"].at("/safetyRedirects", "names no subject that this persona will be asked about")
 
 
 def examples(raw: dict[str, Any]) -> Iterator[Finding]:
-    style = raw["style"]
-    strict = style["formality"] == "high" or style.get("slang") == "none"
-    turns = raw.get("examples", ())
+    strict = text(raw, "style", "formality") == "high" or text(raw, "style", "slang") == "none"
+    turns = entries(raw, "examples")
     for index, turn in enumerate(turns):
-        place, casual = f"/examples/{index}/assistant", manners.casual(turn["assistant"])
-        if style["emoji"] == "none" and manners.emoji(turn["assistant"]):
+        place, said = f"/examples/{index}/assistant", text(turn, "assistant")
+        casual = manners.casual(said)
+        if text(raw, "style", "emoji") == "none" and manners.emoji(said):
             yield RULES["examples-tone"].at(place, "has an emoji, which style/emoji forbids")
         if strict and casual:
             yield RULES["examples-tone"].at(place, f"says {casual[0]!r}, which the style forbids")
-    if not any("!" in turn["user"] or _PRESSURE & set(words(turn["user"])) for turn in turns):
+    if not isinstance(raw.get("examples", []), list):
+        return
+    if not any("!" in text(turn, "user") or _PRESSURE & set(words(text(turn, "user"))) for turn in turns):
         yield RULES["example-pressure"].at("/examples", "show nobody who is angry, impatient or in need")
-
-
-def _tones(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "/style/tone", raw["style"]["tone"]
-    for place, voice in _voices(raw):
-        if "tone" in voice:
-            yield f"{place}/tone", voice["tone"]
-
-
-def _rules(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for place, holder in (("/behavior", raw["behavior"]), *_voices(raw)):
-        for kind in ("do", "dont"):
-            yield from ((f"{place}/{kind}/{index}", rule) for index, rule in enumerate(holder.get(kind, ())))
-
-
-def _voices(raw: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for key in ("stages", "modes"):
-        yield from ((f"/{key}/{name}", voice) for name, voice in raw.get(key, {}).items())
 
 
 def _core(rule: str) -> tuple[str, ...]:
@@ -137,5 +130,5 @@ def _core(rule: str) -> tuple[str, ...]:
 
 
 STYLE_CHECKS: tuple[Callable[[dict[str, Any]], Iterator[Finding]], ...] = (
-    tone, conflicts, rules, clarifying, domain, examples,
+    tone, conflicts, concrete, clarifying, domain, examples,
 )  # fmt: skip

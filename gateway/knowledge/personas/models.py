@@ -23,7 +23,8 @@ class PersonaRow(models.Model):
 
 
 class PersonaVersionRow(models.Model):
-    """One published version. Never updated."""
+    """One published version. Never updated. ``draft_revision`` is the revision of the draft that became it, null where
+    it was published without one."""
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     persona = models.ForeignKey(PersonaRow, on_delete=models.CASCADE, related_name="versions", db_index=False)
@@ -33,6 +34,7 @@ class PersonaVersionRow(models.Model):
     published_at = models.DateTimeField(default=clock.now)
     created_by = models.CharField(max_length=128)
     made_from = models.CharField(max_length=128, default="", db_default="")
+    draft_revision = models.IntegerField(null=True)
 
     class Meta:
         app_label = "gateway_personas"

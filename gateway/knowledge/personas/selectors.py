@@ -13,6 +13,7 @@ from django.db.models import F
 from gateway.core.errors import BadRequest, FieldProblem
 from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.core.pagination import page as cut
+from gateway.knowledge.personas import lint
 from gateway.knowledge.personas.compile import compile_persona
 from gateway.knowledge.personas.errors import (
     DraftNotFound,
@@ -37,7 +38,7 @@ def load(persona_id: str, version: int | None = None) -> PersonaVersion:
         get(persona_id)
         raise PersonaVersionNotFound(f"Persona {persona_id!r} has no version {version}.")
     if found[1] is not None:
-        raise PersonaArchived(f"Persona {persona_id!r} was archived.")
+        raise PersonaArchived(persona_id)
     return _version(found[0])
 
 
@@ -143,6 +144,16 @@ def to_draft(row: PersonaDraftRow) -> Draft:
 
 def _plain(persona_id: str) -> bool:
     return persona_id.isprintable()
+
+
+def verdict(version: PersonaVersion) -> lint.Verdict:
+    """What lint says of a version, worked out once in this process: neither of the two changes while it runs."""
+    return _verdict(version.pk)
+
+
+@lru_cache(maxsize=256)
+def _verdict(pk: UUID) -> lint.Verdict:
+    return lint.look(_version(pk).raw)
 
 
 # A version's row never changes and its id is never used again, in any organization, so it is kept without an expiry.

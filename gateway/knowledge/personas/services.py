@@ -67,7 +67,8 @@ def publish(
     expected_version: int | None = None,
     request_id: UUID | None = None,
 ) -> PersonaVersion:
-    """Publish the next version. With ``expected_version``, only if that is still the current one.
+    """Publish the next version. With ``expected_version``, only if that is still the current one. The current version's
+    document again changes nothing: the answer is that version.
 
     Raises InvalidCartridge, PersonaNotFound, PersonaArchived, VersionConflict with what changed in between, and what a
     gate raises.
@@ -76,6 +77,9 @@ def publish(
     with transaction.atomic():
         row = locked(persona_id)
         expect(row, expected_version)
+        current = selectors.load(persona_id)
+        if digest(raw) == current.digest:
+            return current
         gates.require(persona_id, digest(raw))
         return publish_row(row, raw, "persona.published", actor=actor, request_id=request_id)
 
@@ -130,12 +134,12 @@ def archive(persona_id: str, *, actor: Actor, request_id: UUID | None = None) ->
         return selectors.to_persona(row)
 
 
-def ensure_default(*, org_name: str, actor: Actor = SYSTEM) -> Persona:
+def ensure_default(*, owner_id: str, actor: Actor = SYSTEM) -> Persona:
     """The organization's first persona, created when it has never had one. A provisioning step: safe to repeat."""
     with transaction.atomic():
         one_at_a_time()
         if not PersonaRow.objects.exists():
-            create(default_cartridge(org_name), limit=None, actor=actor)
+            create(default_cartridge(owner_id), limit=None, actor=actor)
         row = PersonaRow.objects.filter(slug=DEFAULT_PERSONA_ID).first() or PersonaRow.objects.earliest("id")
         return selectors.to_persona(row)
 
@@ -178,7 +182,7 @@ def locked_in_use(persona_id: str) -> PersonaRow:
 def expect(row: PersonaRow, expected_version: int | None) -> None:
     """Whether the next version may be published on a locked row. Raises PersonaArchived, VersionConflict."""
     if row.archived_at is not None:
-        raise PersonaArchived(f"Persona {row.slug!r} was archived.")
+        raise PersonaArchived(row.slug)
     if expected_version is not None and expected_version != row.current_version:
         raise conflict(row, expected_version)
 
@@ -200,6 +204,12 @@ def conflict(row: PersonaRow, seen: int) -> VersionConflict:
     )
 
 
+def was_a_draft(row: PersonaRow) -> bool:
+    """Whether the current version was published from a draft."""
+    rows = PersonaVersionRow.objects.filter(persona=row, version=row.current_version)
+    return rows.filter(draft_revision__isnull=False).exists()
+
+
 def told(changes: Sequence[diff.FieldChange]) -> dict[str, Any]:
     """Changes as a refusal shows them: the first of them, and how many there are."""
     return {"changes": [asdict(change) for change in changes[:MAX_TOLD]], "changes_total": len(changes)}
@@ -213,13 +223,14 @@ def publish_row(
     actor: Actor,
     request_id: UUID | None,
     made_from: str = "",
+    draft_revision: int | None = None,
 ) -> PersonaVersion:
     """The next version of a locked row, with its trail."""
     row.current_version += 1
     row.save(update_fields=["current_version", "archived_at"])
     version = PersonaVersionRow.objects.create(
         persona=row, version=row.current_version, cartridge=raw, digest=digest(raw), created_by=str(actor),
-        made_from=made_from,
+        made_from=made_from, draft_revision=draft_revision,
     )  # fmt: skip
     _record(action, row, version, actor, request_id)
     return selectors.load(row.slug, row.current_version)

@@ -16,7 +16,7 @@ _FOLDER = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A cartridge to begin with. ``raw`` has ``{{organization}}`` where the organization's name goes."""
+    """A cartridge to begin with. ``raw`` has ``{{organization}}`` where the organization's public id goes."""
 
     name: str
     title: str
@@ -32,12 +32,12 @@ def _read(name: str) -> Template:
 TEMPLATES: dict[str, Template] = {name: _read(name) for name in _NAMES}
 
 
-def cartridge(name: str, *, org_name: str, persona_id: str | None = None) -> dict[str, Any]:
-    """A document of an organization's own from a template, under the template's id or another. Raises
-    TemplateNotFound."""
+def cartridge(name: str, *, owner_id: str, persona_id: str | None = None) -> dict[str, Any]:
+    """A document of an organization's own (``owner_id`` is its public id) from a template, under the template's id or
+    another. Raises TemplateNotFound."""
     if name not in TEMPLATES:
         raise TemplateNotFound(f"There is no template {name!r}; there are {', '.join(TEMPLATES)}.")
     raw = copy.deepcopy(TEMPLATES[name].raw)
-    raw["owner"]["ownerId"] = org_name
+    raw["owner"]["ownerId"] = owner_id
     raw["id"] = persona_id or raw["id"]
     return raw

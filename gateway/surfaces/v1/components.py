@@ -84,6 +84,14 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "description": "The same request with the same key again gets the first answer (`Idempotent-Replayed: true`).",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
+IF_MATCH: dict[str, Any] = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "description": 'Only if this is still the version (or revision) that is there, such as `"3"`; 409 if not. What the '
+    "body names goes before it. `*` is no condition.",
+    "schema": {"type": "string", "pattern": r'^(\*|(W/)?"?[0-9]{1,9}"?)$'},
+}
 _RETRY_AFTER = {"description": "Seconds to wait before trying again.", "schema": {"type": "integer", "minimum": 1}}
 # One error of each kind: its class is where title and usual code come from.
 _KINDS: tuple[tuple[int, type[errors.GatewayError], str, str], ...] = (

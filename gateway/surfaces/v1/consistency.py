@@ -10,7 +10,7 @@ from ninja import Query, Router
 from ninja import Status as Answer
 
 from gateway.core import ids
-from gateway.core.conditional import if_match
+from gateway.core.conditional import expected
 from gateway.core.endpoint import Call, Scope, call_of, endpoint
 from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.engine.consistency import selectors, services
@@ -64,7 +64,7 @@ async def save_golden_prompts(
         persona_id,
         prompts=tuple(one.golden() for one in body.prompts),
         settings=body.settings(),
-        expected_revision=body.expected_revision if body.expected_revision is not None else if_match(request),
+        expected_revision=expected(request, body.expected_revision),
         actor=principal.actor,
         request_id=call.request_id,
     )

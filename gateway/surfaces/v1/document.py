@@ -13,7 +13,7 @@ from ninja.operation import Operation
 
 from gateway.core.endpoint import Endpoint, Metering, declared
 from gateway.core.pagination import DEFAULT_LIMIT, MAX_LIMIT
-from gateway.surfaces.v1.components import FAILURES, HEADERS, IDEMPOTENCY_KEY, SCHEMAS, SECURITY_SCHEMES, TAGS
+from gateway.surfaces.v1.components import FAILURES, HEADERS, IDEMPOTENCY_KEY, IF_MATCH, SCHEMAS, SECURITY_SCHEMES, TAGS
 from gateway.surfaces.v1.examples import EXAMPLES
 from tenants.people.roles import PERSON_ONLY
 
@@ -32,9 +32,15 @@ _CALLERS = ("key", "apiKey", "userToken")
 _REPEATED = (400, 409, 422)
 # Metered calls that never stream.
 _BUFFERED = frozenset({"openai_embeddings", "providers_try"})
+# What holds, if its caller wants, only for the version that they read (``gateway.core.conditional``).
+CONDITIONAL = frozenset({
+    "flags_delete", "flags_put", "memories_correct", "personas_publish", "personas_save_draft",
+    "personas_save_golden_prompts", "policies_delete_organization_shadow", "policies_delete_overlay",
+    "policies_put_organization_overlay", "policies_put_overlay",
+})  # fmt: skip
 # Refusals that only some operations give; those that follow from the declaration are added to every operation.
 _ALSO = {
-    "chat": (409,),
+    "chat": (409, 410),
     "openai_completions": (409,),
     "openai_create_response": (409,),
     "anthropic_create_message": (409,),
@@ -58,9 +64,13 @@ _ALSO = {
     "personas_publish_draft": (402, 409, 410),
     "personas_roll_back": (409, 410),
     "personas_restore": (402,),
-    "personas_import": (402, 409),
+    "personas_import": (402, 409, 410),
     "personas_get": (410,),
     "personas_publish": (409, 410),
+    "personas_save_golden_prompts": (409, 410),
+    "personas_start_consistency_run": (410,),
+    "personas_start_experiment": (410,),
+    "personas_stop_experiment": (410,),
     "policies_effective": (404, 410),
     "policies_put_organization_overlay": (409,),
     "proposals_approve": (409,),
@@ -164,6 +174,8 @@ def _complete(path: str, shown: dict[str, Any], operation: Operation) -> None:
     repeatable = "POST" in operation.methods and not endpoint.public
     if repeatable:
         shown["parameters"] = [*shown["parameters"], IDEMPOTENCY_KEY]
+    if shown["operationId"] in CONDITIONAL:
+        shown["parameters"] = [*shown["parameters"], IF_MATCH]
     for failure in sorted({*_failures(path, shown, endpoint), *(_REPEATED if repeatable else ())}):
         shown["responses"][str(failure)] = {"$ref": f"#/components/responses/{kind}{failure}"}
     shown["responses"]["default"] = {"$ref": f"#/components/responses/{kind}"}
@@ -187,6 +199,8 @@ def _failures(path: str, shown: dict[str, Any], endpoint: Endpoint) -> list[int]
         found |= {400, 413}
     if "requestBody" in shown or shown["parameters"]:
         found |= {422}
+    if shown["operationId"] in CONDITIONAL:
+        found |= {409}
     if "{" in path:
         found |= {404}
     if endpoint.metering is Metering.CALL:

@@ -15,7 +15,7 @@ _RULE = {
     "per_subject_per_day": 20,
 }
 _TURN = {"role": "user", "content": "What's due this week?"}
-_CARTRIDGE = {**default_cartridge("Acme"), "id": "study-coach"}
+_CARTRIDGE = {**default_cartridge("org_1"), "id": "study-coach"}
 
 EXAMPLES: dict[str, Any] = {
     "flags_put": {"value": False, "reason": "Until the receiver is ready."},

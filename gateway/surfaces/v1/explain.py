@@ -12,8 +12,8 @@ from gateway.core.endpoint import Body, Scope, call_of, endpoint
 from gateway.core.errors import BadRequest, FieldProblem
 from gateway.engine.chat.explain import PassThrough, explain
 from gateway.engine.chat.types import ChatRequest
+from gateway.surfaces import invalid, refusals
 from gateway.surfaces import problems as told
-from gateway.surfaces import refusals
 from gateway.surfaces.openai import envelope, turn
 from gateway.surfaces.openai.address import addressed
 from gateway.surfaces.v1.chat import translate
@@ -57,11 +57,7 @@ def _native(body: ExplainIn, size: int) -> ChatRequest:
     try:
         return translate(ChatIn.model_validate(body.model_extra), size)
     except ValidationError as error:
-        problems = [
-            FieldProblem("/".join(["#", *map(str, one["loc"])]), one["type"], one["msg"]) for one in error.errors()
-        ]
-        first = problems[0]
-        raise BadRequest(f"{first.pointer.removeprefix('#/')}: {first.message}", problems=tuple(problems)) from None
+        raise invalid.of_body(error.errors(), body.model_extra) from None
 
 
 def _openai(body: ExplainIn) -> ChatRequest | PassThrough:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from ninja import Router
 
 from gateway.core import ids
-from gateway.core.conditional import if_match
+from gateway.core.conditional import expected
 from gateway.core.endpoint import Call, Scope, call_of, endpoint
 from gateway.core.errors import Gone
 from gateway.knowledge.memory import selectors as memory
@@ -49,8 +49,8 @@ async def correct_memory(request: HttpRequest, memory_id: str, body: CorrectionI
     ``expected_version`` or ``If-Match: "3"`` make it conditional. 409 when somebody else corrected it first or a newer
     fact took over (``current`` is what there is now), 410 for a forgotten one."""
     call = call_of(request)
-    expected = body.expected_version if body.expected_version is not None else if_match(request)
-    return MemoryOut.of(await _changed(call, memory_id, services.correct, body.changes(), expected_version=expected))
+    version = expected(request, body.expected_version)
+    return MemoryOut.of(await _changed(call, memory_id, services.correct, body.changes(), expected_version=version))
 
 
 @router.delete("/memories/{memory_id}", response=ForgottenOut, summary="Forget a memory")

@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from gateway.core import ids
 from gateway.core.endpoint import Body, Scope, call_of, endpoint
-from gateway.core.errors import BadRequest, FieldProblem
+from gateway.core.errors import BadRequest
 from gateway.core.pagination import check_limit, decode_cursor
 from gateway.platform.billing import reconciliation
 from gateway.platform.billing.types import Reconciliation
 from gateway.platform.operations.types import accepted
+from gateway.surfaces import invalid
 from gateway.surfaces.parsing import decoded, refuse_nul
 from gateway.surfaces.v1.billing import whole_organization
 from gateway.surfaces.v1.schemas.billing import (
@@ -112,11 +113,7 @@ def _given(body: bytes) -> ReconciliationIn:
     try:
         return ReconciliationIn.model_validate(value)
     except ValidationError as error:
-        problems = tuple(
-            FieldProblem("#/" + "/".join(str(part) for part in one["loc"]), str(one["type"]), str(one["msg"]))
-            for one in error.errors()
-        )
-        raise BadRequest("The body is not a reconciliation: see errors.", problems=problems) from None
+        raise invalid.of_body(error.errors(), value, detail="The body is not a reconciliation: see errors.") from None
 
 
 def _detail(found: Reconciliation) -> dict[str, Any]:

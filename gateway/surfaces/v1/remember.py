@@ -19,6 +19,7 @@ from gateway.knowledge.memory.types import ItemResult, Memory
 from gateway.knowledge.subjects import services as subjects
 from gateway.platform.operations import services as operations
 from gateway.platform.operations.types import Operation
+from gateway.surfaces import invalid
 from gateway.surfaces.v1.memories_access import reach_of
 from gateway.surfaces.v1.schemas.memories import BatchIn, MemoryIn
 from tenants import plans
@@ -33,12 +34,7 @@ def parsed(schema: type[S], body: Any) -> S:
     try:
         return schema.model_validate(body)
     except ValidationError as error:
-        problems = tuple(
-            FieldProblem("#/" + "/".join(str(part) for part in one["loc"]), one["type"], one["msg"])
-            for one in error.errors()
-        )
-        first = problems[0]
-        raise BadRequest(f"{first.pointer.removeprefix('#/')}: {first.message}", problems=problems) from None
+        raise invalid.of_body(error.errors(), body) from None
 
 
 def check_key(principal: Principal, subject_id: str, memory_scope: str, persona_id: str | None) -> None:

@@ -61,7 +61,8 @@ def test_save__errors__are_kept_and_block_publishing(inside) -> None:
     save({"id": "sage", "colour": "red"})
     with pytest.raises(InvalidCartridge) as refused:
         publish()
-    assert "#/cartridge" in {problem.pointer for problem in refused.value.problems}
+    told = {(problem.pointer, problem.code) for problem in refused.value.problems}
+    assert {("#/cartridge/colour", "schema.additionalProperties"), ("#/cartridge/style", "schema.required")} <= told
     assert PersonaRow.objects.count() == 0
     assert selectors.draft("sage").revision == 1
 
@@ -176,9 +177,24 @@ def test_publish__somebody_else_published_the_draft__is_409_with_what_it_was(ins
             publish(**condition)
         assert refused.value.extra["published_by"] == "user:usr_bob"
         assert [change["pointer"] for change in refused.value.extra["changes"]] == ["/style/tone"]
+    with pytest.raises(VersionConflict) as late:
+        publish()
+    assert late.value.extra == refused.value.extra
+    assert selectors.load("sage").version == 2
+
+
+def test_publish__without_a_draft_since_the_last_version__is_404(inside) -> None:
     with pytest.raises(DraftNotFound):
         publish()
-    assert selectors.load("sage").version == 2
+    services.create(cartridge(), limit=None, actor=ALICE)
+    with pytest.raises(DraftNotFound):
+        publish()
+    save(cartridge(tone="formal"))
+    publish()
+    services.publish("sage", cartridge(tone="expert"), actor=BOB)
+    with pytest.raises(DraftNotFound):
+        publish()
+    assert selectors.load("sage").version == 3
 
 
 def test_publish__old_revision__is_409(inside) -> None:

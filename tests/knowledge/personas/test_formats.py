@@ -12,7 +12,7 @@ from gateway.knowledge.personas import formats, lint
 from gateway.knowledge.personas.defaults import default_cartridge
 from gateway.knowledge.personas.templates import TEMPLATES, cartridge
 
-RICH = cartridge("companion", org_name="Acme") | {"x-acme": {"shelf": [1, 2.5, None]}}
+RICH = cartridge("companion", owner_id="Acme") | {"x-acme": {"shelf": [1, 2.5, None]}}
 
 
 @pytest.mark.parametrize("name", ["1.1", "1.2"])
@@ -54,7 +54,7 @@ def test_schema_1_2__every_1_1_document__is_one() -> None:
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_convert__there_and_back__is_the_same_document(name) -> None:
-    raw = cartridge(name, org_name="Acme")
+    raw = cartridge(name, owner_id="Acme")
     before = copy.deepcopy(raw)
     down = formats.convert(raw, "1.1")
     assert lint.errors(lint.check(down.raw, form="1.1")) == []

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import copy
 import re
+import time
 from typing import Any
+from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from gateway.knowledge.personas import lint
+from gateway.core import ids
+from gateway.knowledge.personas import lint, lint_schema
 from gateway.knowledge.personas.defaults import default_cartridge
+from gateway.knowledge.personas.lint_bounds import MAX_DEPTH
+from gateway.knowledge.personas.templates import TEMPLATES, cartridge
 from gateway.knowledge.personas.types import Cartridge
 from tests.architecture.tree import ROOT
 
@@ -39,6 +46,13 @@ def test_check__default_cartridge__has_nothing_to_say() -> None:
     assert lint.check(default_cartridge("Ann & Söhne")) == []
 
 
+@given(st.uuids())
+def test_check__what_is_generated_here__has_nothing_to_say_whatever_the_organizations_id(org_id: UUID) -> None:
+    owner_id = ids.public("org", org_id)
+    for raw in (default_cartridge(owner_id), *(cartridge(name, owner_id=owner_id) for name in TEMPLATES)):
+        assert lint.check(raw) == []
+
+
 def test_check__minimal_document__passes_its_schema() -> None:
     raw = {
         "id": "p", "owner": {"type": "org", "ownerId": "o"}, "precedence": 0,
@@ -58,18 +72,18 @@ def test_check__minimal_document__passes_its_schema() -> None:
 @pytest.mark.parametrize(
     ("raw", "pointer", "rule"),
     [
-        (changed("id", to=DELETE), "", "schema.required"),
+        (changed("id", to=DELETE), "/id", "schema.required"),
         (changed("id", to=""), "/id", "schema.minLength"),
-        (changed("colour", to="red"), "", "schema.additionalProperties"),
+        (changed("col~our/s", to="red"), "/col~0our~1s", "schema.additionalProperties"),
         (changed("owner", "type", to="king"), "/owner/type", "schema.enum"),
         (changed("precedence", to=101), "/precedence", "schema.maximum"),
         (changed("precedence", to=1.5), "/precedence", "schema.type"),
         (changed("style", "formality", to="extreme"), "/style/formality", "schema.enum"),
-        (changed("style", "emoji", to=DELETE), "/style", "schema.required"),
+        (changed("style", "emoji", to=DELETE), "/style/emoji", "schema.required"),
         (changed("behavior", "do", to=["x"] * 11), "/behavior/do", "schema.maxItems"),
         (changed("behavior", "dont", to=[1]), "/behavior/dont/0", "schema.type"),
         (changed("examples", to=[{"user": "a", "assistant": "b"}] * 6), "/examples", "schema.maxItems"),
-        (changed("toolPrefs", to={}), "/toolPrefs", "schema.required"),
+        (changed("toolPrefs", to={}), "/toolPrefs/preferRecallBeforeAnswer", "schema.required"),
         (changed("safetyRedirects", 0, "redirect", to="x" * 241), "/safetyRedirects/0/redirect", "schema.maxLength"),
         (changed("meta", "version", to=1), "/meta/version", "schema.type"),
         (changed("id", to="with space"), "/id", "id-slug"),
@@ -78,6 +92,12 @@ def test_check__minimal_document__passes_its_schema() -> None:
         (changed("examples", to=[{"user": "a" * 400, "assistant": "b" * 401}]), "/examples", "examples-length"),
         (changed("safetyRedirects", to=[]), "/safetyRedirects", "safety-redirect"),
         (changed("safetyRedirects", to=DELETE), "/safetyRedirects", "safety-redirect"),
+        (changed("safetyRedirects", 0, "redirect", to=""), "/safetyRedirects/0/redirect", "redirect-blank"),
+        (changed("safetyRedirects", 0, "redirect", to=" \u200b\n"), "/safetyRedirects/0/redirect", "redirect-blank"),
+        (changed("safetyRedirects", 0, "pattern", to=""), "/safetyRedirects/0/pattern", "schema.minLength"),
+        (changed("safetyRedirects", 0, "pattern", to=" | "), "/safetyRedirects/0/pattern", "redirect-words"),
+        (changed("examples", 0, "assistant", to="\t"), "/examples/0/assistant", "example-blank"),
+        (changed("examples", 0, "user", to=""), "/examples/0/user", "example-blank"),
         (changed("safetyRedirects", 0, "pattern", to="(a+)+$"), "/safetyRedirects/0/pattern", "redirect-words"),
         (changed("meta", "notes", to="ask ann@example.com"), "/meta/notes", "pii-email"),
         (changed("behavior", "do", to=["Call +49 170 1234567"]), "/behavior/do/0", "pii-phone"),
@@ -94,7 +114,12 @@ def test_check__one_error__is_found_at_its_place(raw, pointer, rule) -> None:
 def test_check__several_errors__are_all_found() -> None:
     raw = changed("style", to={"tone": 1})
     raw["precedence"] = "high"
-    assert sorted(finding.pointer for finding in lint.check(raw)) == ["/precedence", "/style", "/style", "/style/tone"]
+    assert sorted(finding.pointer for finding in lint.errors(lint.check(raw))) == [
+        "/precedence",
+        "/style/emoji",
+        "/style/formality",
+        "/style/tone",
+    ]
 
 
 _ASK = "Ask one clarifying question when the request is ambiguous"
@@ -167,18 +192,18 @@ def test_check__personal_data_in_an_example__is_an_error(text, rule) -> None:
     ("raw", "pointer", "rule"),
     [
         (changed("stages", to={}), "/stages", "schema.minProperties"),
-        (changed("stages", to={"lover": {"tone": "x"}}), "/stages", "schema.additionalProperties"),
+        (changed("stages", to={"lover": {"tone": "x"}}), "/stages/lover", "schema.additionalProperties"),
         (changed("stages", to={"friend": {}}), "/stages/friend", "schema.minProperties"),
         (changed("stages", to={"friend": {"tone": "x" * 201}}), "/stages/friend/tone", "schema.maxLength"),
         (changed("stages", to={"friend": {"do": ["x"] * 6}}), "/stages/friend/do", "schema.maxItems"),
-        (changed("continuation", to={}), "/continuation", "schema.required"),
+        (changed("continuation", to={}), "/continuation/enabled", "schema.required"),
         (changed("continuation", to={"enabled": True, "probability": 1.1}),
          "/continuation/probability", "schema.maximum"),
         (changed("continuation", to={"enabled": True, "types": ["share", "share"]}),
          "/continuation/types", "schema.uniqueItems"),
         (changed("continuation", to={"enabled": True, "types": []}), "/continuation/types", "schema.minItems"),
-        (changed("modes", to={"crowd": {"tone": "x"}}), "/modes", "schema.additionalProperties"),
-        (changed("x-", to=1), "", "schema.additionalProperties"),
+        (changed("modes", to={"crowd": {"tone": "x"}}), "/modes/crowd", "schema.additionalProperties"),
+        (changed("x-", to=1), "/x-", "schema.additionalProperties"),
         (changed("id", to="lint"), "/id", "id-reserved"),
     ],
 )  # fmt: skip
@@ -228,7 +253,87 @@ def test_check__very_deep_open_object__is_refused() -> None:
     deep: Any = "x"
     for _ in range(900):
         deep = [deep]
-    assert [finding.rule for finding in lint.check(changed("meta", "extra", to=deep))] == ["document-depth"]
+    (finding,) = lint.check(changed("meta", "extra", to=deep))
+    assert (finding.pointer, finding.rule) == ("/meta/extra" + "/0" * (MAX_DEPTH - 2), "document-depth")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        changed("behavior", "do", to=list(range(300_000))),
+        changed("safetyRedirects", to=[{"pattern": "a", "redirect": ""}] * 20_000),
+        {"colour": "x" * 33_000},
+    ],
+)
+def test_check__a_document_beyond_all_bounds__is_told_that_alone(raw) -> None:
+    assert [(finding.pointer, finding.rule) for finding in lint.check(raw)] == [("", "document-size")]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        changed("behavior", "do", to=[1] * 8_000),
+        changed("continuation", to={"enabled": True, "types": [x for n in range(2_000) for x in (n, str(n))]}),
+        changed("safetyRedirects", to=[{"pattern": f"a{n}", "redirect": "to b@c.de"} for n in range(600)]),
+        changed("meta", "notes", to="password:" * 3_400),
+    ],
+)
+def test_check__the_largest_document_however_wrong__is_looked_over_in_little_time(raw) -> None:
+    began = time.process_time()
+    lint.check(raw)
+    assert time.process_time() - began < 2
+
+
+def test_look__more_than_can_be_listed__lists_the_first_and_counts_the_rest() -> None:
+    verdict = lint.look(changed("behavior", "do", to=[1] * 300))
+    assert (len(verdict.findings), verdict.more, verdict.publishable) == (200, 102, False)
+    assert verdict.counts == {"error": 301, "warning": 0, "advice": 1}
+    assert verdict.findings[1].message == "must be text, not the number 1"
+
+
+def test_check__one_error_of_the_schema__hides_no_other_rule() -> None:
+    raw = changed("colour", to="red")
+    raw["shade"], raw["precedence"], raw["id"] = 1, "high", "lint"
+    del raw["style"], raw["meta"]["version"]
+    raw["safetyRedirects"] = [{"pattern": "a+", "redirect": ""}, 5, {"redirect": "write to ann@example.com"}]
+    raw["examples"] = [{"user": "x" * 801, "assistant": 3}]
+    raw["behavior"]["do"] = [7, "Be nice", "Invent facts about the person"]
+    found = lint.check(raw, persona_id="sage")
+    assert [(finding.pointer, finding.rule) for finding in found] == [
+        ("/behavior/do/0", "schema.type"), ("/colour", "schema.additionalProperties"),
+        ("/examples/0/assistant", "schema.type"), ("/meta/version", "schema.required"), ("/precedence", "schema.type"),
+        ("/safetyRedirects/1", "schema.type"), ("/safetyRedirects/2/pattern", "schema.required"),
+        ("/shade", "schema.additionalProperties"), ("/style", "schema.required"), ("/id", "id-reserved"),
+        ("/examples", "examples-length"), ("/safetyRedirects/0/redirect", "redirect-blank"),
+        ("/safetyRedirects/0/pattern", "redirect-words"), ("/safetyRedirects/2/redirect", "pii-email"),
+        ("/id", "id-matches"), ("/behavior/do/2", "do-and-dont"), ("/behavior/do/1", "rule-concrete"),
+        ("/behavior/do", "clarifying-question"), ("/safetyRedirects", "redirect-domain"),
+        ("/examples", "example-pressure"),
+    ]  # fmt: skip
+    said = " ".join(finding.message for finding in found)
+    assert "regex" not in said
+    assert "is no field that this format knows here" in said
+
+
+def test_schema__every_keyword__has_words_of_our_own() -> None:
+    keywords = set().union(*map(_keywords, lint.SCHEMAS.values()))
+    assert keywords == set(lint_schema.SAID) | {"required", "additionalProperties"}
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+_KEYS = st.sampled_from([*default_cartridge("o"), "stages", "modes", "continuation", "x-own"])
+
+
+@given(st.dictionaries(_KEYS, _JSON, max_size=6), st.dictionaries(_KEYS, _JSON, max_size=2))
+def test_check__anything_at_all__is_looked_over_and_never_breaks(raw: dict[str, Any], over: dict[str, Any]) -> None:
+    for one in (raw, {**default_cartridge("o"), **over}, {**default_cartridge("o"), "modes": {"group": raw}}):
+        found = lint.check(one)
+        assert all(finding.pointer == "" or finding.pointer.startswith("/") for finding in found)
+        assert (lint.errors(found) == []) <= (not lint.breaks_schema(one))
 
 
 @pytest.mark.parametrize("raw", [None, [], "x", 1])

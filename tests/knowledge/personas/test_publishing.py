@@ -102,6 +102,21 @@ def test_publish__new_cartridge__is_current_at_once_and_the_old_stays(inside) ->
     assert EventRow.objects.order_by("-id").first().payload["change"] == "published"
 
 
+def test_publish__the_current_document_again__changes_nothing(inside) -> None:
+    first = make()
+    raw = dict(reversed(cartridge().items()))
+    assert services.publish("sage", raw, actor=BOB, expected_version=1) == first
+    assert (PersonaVersionRow.objects.count(), AuditRow.objects.count(), EventRow.objects.count()) == (1, 1, 1)
+    second = services.publish("sage", cartridge(tone="formal"), actor=BOB)
+    with pytest.raises(VersionConflict):
+        services.publish("sage", cartridge(tone="formal"), actor=BOB, expected_version=1)
+    third = services.publish("sage", cartridge(), actor=BOB)
+    assert [version.version for version in (second, third)] == [2, 3]
+    services.archive("sage", actor=ALICE)
+    with pytest.raises(PersonaArchived):
+        services.publish("sage", cartridge(), actor=BOB)
+
+
 def test_publish__expected_version_is_old__is_409_with_the_others_change(inside) -> None:
     make()
     theirs = services.publish("sage", cartridge(tone="formal"), actor=BOB, expected_version=1)
@@ -156,11 +171,11 @@ def test_archive__persona__answers_no_more_and_comes_back_with_its_next_version(
 
 
 def test_ensure_default__twice__is_one_persona_named_brand_default(inside) -> None:
-    assert services.ensure_default(org_name="Acme").id == "brand-default"
-    assert services.ensure_default(org_name="Acme").current_version == 1
+    assert services.ensure_default(owner_id="Acme").id == "brand-default"
+    assert services.ensure_default(owner_id="Acme").current_version == 1
     assert PersonaRow.objects.count() == 1
     services.archive("brand-default", actor=ALICE)
-    assert services.ensure_default(org_name="Acme").archived_at is not None
+    assert services.ensure_default(owner_id="Acme").archived_at is not None
 
 
 def test_load__known_version__is_one_query(inside, django_assert_num_queries) -> None:

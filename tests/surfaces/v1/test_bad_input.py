@@ -146,3 +146,31 @@ def test_upstream__fails_in_mid_stream__ends_with_an_error_event(gateway: Gatewa
         assert last.startswith("event: error\n")
         assert "message.done" not in answer.text
         assert json.loads(last.split("data: ")[1])["status"] in (502, 504)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "pointer", "message"),
+    [
+        ("POST", "/v1/personas", {}, "#", "give cartridge or template, one of the two"),
+        ("POST", "/v1/personas", {"template": "hr", "cartridge": {}}, "#",
+         "give cartridge or template, one of the two"),
+        ("PUT", "/v1/personas/brand-default", {"cartridge": {}, "expected_version": "x"}, "#/expected_version",
+         "must be a number"),
+        ("POST", "/v1/personas/brand-default/consistency-runs", {"target": "foo"}, "#/target",
+         "Input should be 'current' or 'draft', or must be a number"),
+        ("POST", "/v1/memories",
+         {"subject_id": "s", "text": "x", "provenance": {"source": "app"}, "confidence": "high"},
+         "#/confidence", "must be a number"),
+    ],
+)  # fmt: skip
+def test_field__that_is_wrong__is_named_without_a_word_of_the_library(
+    gateway: Gateway, method: str, path: str, body: Any, pointer: str, message: str
+) -> None:
+    with gateway.acme.client() as acme, gateway.globex.client() as globex:
+        before = acme.get("/v1/personas/brand-default").json()["version"]
+        for client in (acme, globex):
+            problem = client.request(method, path, json=body).json()
+            assert (problem["status"], problem["code"]) == (422, "invalid_request")
+            assert [(one["pointer"], one["message"]) for one in problem["errors"]] == [(pointer, message)]
+            assert problem["detail"] == f"{pointer[2:] or 'body'}: {message}"
+        assert acme.get("/v1/personas/brand-default").json()["version"] == before

@@ -17,6 +17,7 @@ from django.db import connection, connections
 from gateway.core import ids
 from gateway.core.errors import BadRequest, Conflict
 from gateway.core.journal import Actor
+from gateway.knowledge.personas import selectors as personas
 from gateway.platform.audit import selectors as audit
 from gateway.platform.audit.types import AuditFilter
 from tenants import fleet, selectors, services
@@ -140,6 +141,27 @@ def test_step__that_fails__is_tried_again_then_failed_with_its_cause_and_retried
     assert broken["ran"] == 6
     assert row(registered).steps_done == [*STEPS, "boom"]
     assert (count(registered.ref.schema, "persona"), created(registered)) == (1, 1)
+
+
+def test_retry__of_one_whose_name_once_made_its_persona_impossible__builds_the_rest(
+    registered: Organization, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    OrganizationRow.objects.filter(pk=registered.ref.id).update(name="Ann ann@acme.example 1-415-555-2671")
+
+    def as_it_was(organization: Organization) -> None:
+        raise LookupError(f"owner {organization.name}")
+
+    steps = dict(service._steps)
+    monkeypatch.setattr(service, "_steps", {**steps, "default_persona": as_it_was})
+    for _ in range(5):
+        left = service.run(registered.ref.id)
+    assert (left.state, row(registered).steps_done) == ("failed", STEPS[:2])
+    monkeypatch.setattr(service, "_steps", steps)
+    service.retry(registered.ref)
+    assert service.run(registered.ref.id).state == "ready"
+    with scope(registered.ref):
+        owner = personas.load("brand-default").cartridge.owner
+    assert (owner.type, owner.owner_id) == ("org", registered.ref.public_id)
 
 
 def test_sweep__sends_again_only_what_has_stood_still(registered: Organization, sent: list[str]) -> None:

@@ -6,6 +6,6 @@ from ninja import Router
 
 from gateway.knowledge.personas.api import drafts, exchange, linting, versions
 
-router = Router(tags=["personas"])
+router = Router()
 for _part in (linting, exchange, drafts, versions):
     router.add_router("", _part.router)

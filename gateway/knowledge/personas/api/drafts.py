@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Body, Query, Router, Status
 
-from gateway.core.conditional import if_match
+from gateway.core.conditional import expected
 from gateway.core.endpoint import Scope, call_of, endpoint
-from gateway.knowledge.personas import comparing, drafts, lint, selectors
-from gateway.knowledge.personas.api.common import allow, room
+from gateway.knowledge.personas import comparing, drafts, selectors
+from gateway.knowledge.personas.api.common import allow, draft_of, room, tagged, version_of
 from gateway.knowledge.personas.schemas.drafts import (
     PersonaDiffOut,
     PersonaDraftOut,
@@ -40,31 +40,35 @@ async def list_drafts(request: HttpRequest, limit: int | None = None, cursor: st
 
 @router.get("/personas/{persona_id}/draft", response=PersonaDraftOut, summary="The draft of a persona")
 @endpoint(scope=Scope.PERSONAS_READ)
-async def get_draft(request: HttpRequest, persona_id: str) -> PersonaDraftOut:
-    """What is being written, and what lint says of it."""
+async def get_draft(request: HttpRequest, response: HttpResponse, persona_id: str) -> PersonaDraftOut:
+    """What is being written, and what lint says of it. `ETag` is its revision."""
     call = call_of(request)
     allow(call, persona_id)
-    draft = await in_tenant(call.principal.ref, selectors.draft, persona_id)
-    return PersonaDraftOut.of(draft, lint.check(draft.raw, persona_id=persona_id))
+    found = await draft_of(call, selectors.draft, persona_id)
+    tagged(response, found.revision)
+    return found
 
 
 @router.put("/personas/{persona_id}/draft", response=PersonaDraftOut, summary="Save a draft")
 @endpoint(scope=Scope.PERSONAS_WRITE)
-async def save_draft(request: HttpRequest, persona_id: str, body: SavePersonaDraftIn) -> PersonaDraftOut:
+async def save_draft(
+    request: HttpRequest, response: HttpResponse, persona_id: str, body: SavePersonaDraftIn
+) -> PersonaDraftOut:
     """Begin a draft or save it again; the persona need not exist yet. `expected_revision` or `If-Match` make it
     conditional: 409 with who saved what in between."""
     call = call_of(request)
     allow(call, persona_id)
-    draft = await in_tenant(
-        call.principal.ref,
+    saved = await draft_of(
+        call,
         drafts.save,
         persona_id,
         body.cartridge,
-        expected_revision=body.expected_revision if body.expected_revision is not None else if_match(request),
+        expected_revision=expected(request, body.expected_revision),
         actor=call.principal.actor,
         request_id=call.request_id,
     )
-    return PersonaDraftOut.of(draft, lint.check(draft.raw, persona_id=persona_id))
+    tagged(response, saved.revision)
+    return saved
 
 
 @router.delete("/personas/{persona_id}/draft", response={204: None}, summary="Throw a draft away")
@@ -89,8 +93,8 @@ async def publish_draft(
     call = call_of(request)
     allow(call, persona_id)
     given = body or PublishPersonaDraftIn(expected_revision=None, expected_version=None)
-    version = await in_tenant(
-        call.principal.ref,
+    return await version_of(
+        call,
         drafts.publish,
         persona_id,
         expected_revision=given.expected_revision,
@@ -99,7 +103,6 @@ async def publish_draft(
         actor=call.principal.actor,
         request_id=call.request_id,
     )
-    return PersonaVersionOut.of(version, lint.check(version.raw))
 
 
 @router.get("/personas/{persona_id}/diff", response=PersonaDiffOut, summary="What differs between two versions")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from django.http import HttpRequest
 from ninja import Query, Router, Status
@@ -33,23 +33,24 @@ async def list_templates(request: HttpRequest) -> PersonaTemplatesOut:
 @endpoint(scope=Scope.PERSONAS_WRITE)
 async def import_persona(request: HttpRequest, body: ImportPersonaIn) -> Status[PersonaImportOut]:
     """Check digest and signature, where there are any, and keep the document as a draft; or publish it at once, when
-    that is asked for and this installation signed it. What a 1.1 export put under `meta` comes back to its place."""
+    that is asked for and this installation signed it. With `update`, an id that is taken is no 409: the document
+    becomes the draft of that persona, if it has none. What a 1.1 export put under `meta` comes back to its place."""
     call = call_of(request)
     allow(call, body.as_id if body.as_id is not None else str(body.cartridge.get("id", "")))
-    imported = await in_tenant(
+    shown = await in_tenant(
         call.principal.ref,
-        exchange.take_in,
+        _taken_in,
         body.cartridge,
         given_digest=body.digest,
         signature=body.signature.inner() if body.signature else None,
         as_id=body.as_id,
         publish=body.publish,
+        update=body.update,
         limit=room(call),
         actor=call.principal.actor,
         request_id=call.request_id,
     )
-    kept = imported.version or imported.draft
-    return Status(201, PersonaImportOut.of(imported, lint.check(kept.raw) if kept else []))
+    return Status(201, shown)
 
 
 @router.get("/personas/{persona_id}/export", response=PersonaExportOut, summary="Take a version away")
@@ -69,3 +70,8 @@ async def export_persona(
         call.principal.ref, exchange.export, persona_id, in_range(version), form=form, sign=sign
     )  # fmt: skip
     return PersonaExportOut.of(found)
+
+
+def _taken_in(raw: dict[str, Any], **given: Any) -> PersonaImportOut:
+    imported = exchange.take_in(raw, **given)
+    return PersonaImportOut.of(imported, lint.look(imported.raw))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.http import HttpRequest
 from ninja import Router
 
-from gateway.core.endpoint import Scope, endpoint
+from gateway.core.endpoint import Scope, call_of, endpoint
 from gateway.knowledge.personas import lint
 from gateway.knowledge.personas.schemas.lint import LintOut, LintPersonaIn, LintRuleOut, LintRulesOut
+from tenants.context import in_tenant
 
 router = Router(tags=["personas"])
 
@@ -16,7 +17,8 @@ router = Router(tags=["personas"])
 @endpoint(scope=Scope.PERSONAS_READ)
 async def lint_persona(request: HttpRequest, body: LintPersonaIn) -> LintOut:
     """Every error, warning and advice, each with its place, its rule and a fix. Nothing is kept."""
-    return LintOut.of(body.cartridge, lint.check(body.cartridge, form=body.format or "1.2"))
+    ref, raw = call_of(request).principal.ref, body.cartridge
+    return LintOut.of(raw, await in_tenant(ref, lint.look, raw, form=body.format or "1.2"))
 
 
 @router.get("/personas/lint/rules", response=LintRulesOut, summary="The lint rules")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Router, Status
 
-from gateway.core.conditional import if_match
+from gateway.core.conditional import expected
 from gateway.core.endpoint import Scope, call_of, endpoint
-from gateway.knowledge.personas import drafts, lint, selectors, services, templates
-from gateway.knowledge.personas.api.common import allow, in_range, room
+from gateway.knowledge.personas import drafts, selectors, services, templates
+from gateway.knowledge.personas.api.common import allow, draft_of, in_range, room, tagged, version_of
 from gateway.knowledge.personas.schemas.drafts import PersonaDraftOut
 from gateway.knowledge.personas.schemas.personas import (
     CreatePersonaIn,
@@ -33,16 +33,14 @@ async def create_persona(request: HttpRequest, body: CreatePersonaIn) -> Status[
     raw, made_from = body.cartridge, ""
     if raw is None:
         name = str(body.template)
-        raw = templates.cartridge(name, org_name=call.principal.organization.name, persona_id=body.id)
+        raw = templates.cartridge(name, owner_id=call.principal.ref.public_id, persona_id=body.id)
         made_from = f"template:{name}"
     persona_id = str(raw.get("id", ""))
     allow(call, persona_id)
     given = {"actor": call.principal.actor, "request_id": call.request_id, "made_from": made_from}
     if body.draft:
-        draft = await in_tenant(call.principal.ref, drafts.begin, persona_id, raw, **given)
-        return Status(201, PersonaDraftOut.of(draft, lint.check(draft.raw, persona_id=persona_id)))
-    version = await in_tenant(call.principal.ref, services.create, raw, limit=room(call), **given)
-    return Status(201, PersonaVersionOut.of(version, lint.check(version.raw)))
+        return Status(201, await draft_of(call, drafts.begin, persona_id, raw, **given))
+    return Status(201, await version_of(call, services.create, raw, limit=room(call), **given))
 
 
 @router.get("/personas", response=PersonaPage, summary="List personas")
@@ -61,31 +59,37 @@ async def list_personas(
 
 @router.get("/personas/{persona_id}", response=PersonaVersionOut, summary="One version of a persona")
 @endpoint(scope=Scope.PERSONAS_READ)
-async def get_persona(request: HttpRequest, persona_id: str, version: int | None = None) -> PersonaVersionOut:
-    """The current version of a persona, or the one asked for."""
+async def get_persona(
+    request: HttpRequest, response: HttpResponse, persona_id: str, version: int | None = None
+) -> PersonaVersionOut:
+    """The current version of a persona, or the one asked for. `ETag` is its number."""
     call = call_of(request)
     allow(call, persona_id)
-    found = await in_tenant(call.principal.ref, selectors.load, persona_id, in_range(version))
-    return PersonaVersionOut.of(found, lint.check(found.raw))
+    found = await version_of(call, selectors.load, persona_id, in_range(version))
+    tagged(response, found.version)
+    return found
 
 
 @router.put("/personas/{persona_id}", response=PersonaVersionOut, summary="Publish the next version")
 @endpoint(scope=Scope.PERSONAS_WRITE)
-async def publish_persona(request: HttpRequest, persona_id: str, body: PublishPersonaIn) -> PersonaVersionOut:
+async def publish_persona(
+    request: HttpRequest, response: HttpResponse, persona_id: str, body: PublishPersonaIn
+) -> PersonaVersionOut:
     """Publish the next version. ``If-Match: "3"`` or ``expected_version: 3`` make it conditional: 409 when another
     came first."""
     call = call_of(request)
     allow(call, persona_id)
-    version = await in_tenant(
-        call.principal.ref,
+    published = await version_of(
+        call,
         services.publish,
         persona_id,
         body.cartridge,
-        expected_version=body.expected_version if body.expected_version is not None else if_match(request),
+        expected_version=expected(request, body.expected_version),
         actor=call.principal.actor,
         request_id=call.request_id,
     )
-    return PersonaVersionOut.of(version, lint.check(version.raw))
+    tagged(response, published.version)
+    return published
 
 
 @router.delete("/personas/{persona_id}", response=PersonaOut, summary="Take a persona out of use")
@@ -118,8 +122,7 @@ async def get_version(request: HttpRequest, persona_id: str, number: int) -> Per
     """One version as it was published, of an archived persona too."""
     call = call_of(request)
     allow(call, persona_id)
-    found = await in_tenant(call.principal.ref, selectors.version, persona_id, number)
-    return PersonaVersionOut.of(found, lint.check(found.raw))
+    return await version_of(call, selectors.version, persona_id, number)
 
 
 @router.post("/personas/{persona_id}/rollback", response=PersonaVersionOut, summary="Roll back as a new version")
@@ -128,8 +131,8 @@ async def roll_back_persona(request: HttpRequest, persona_id: str, body: RollBac
     """Publish an earlier version's document again, as the next version; no version is ever taken back."""
     call = call_of(request)
     allow(call, persona_id)
-    version = await in_tenant(
-        call.principal.ref,
+    return await version_of(
+        call,
         services.roll_back,
         persona_id,
         body.version,
@@ -137,7 +140,6 @@ async def roll_back_persona(request: HttpRequest, persona_id: str, body: RollBac
         actor=call.principal.actor,
         request_id=call.request_id,
     )
-    return PersonaVersionOut.of(version, lint.check(version.raw))
 
 
 @router.post("/personas/{persona_id}/restore", response=PersonaOut, summary="Bring an archived persona back")

@@ -12,8 +12,9 @@ from gateway.core.pagination import Page
 from gateway.core.wire import Whole
 from gateway.knowledge.personas.comparing import Comparison
 from gateway.knowledge.personas.diff import FieldChange, PromptChange
+from gateway.knowledge.personas.lint import Verdict
 from gateway.knowledge.personas.schemas.lint import FindingOut
-from gateway.knowledge.personas.types import Draft, Finding
+from gateway.knowledge.personas.types import Draft
 
 
 class SavePersonaDraftIn(Schema):
@@ -39,7 +40,7 @@ class PublishPersonaDraftIn(Schema):
 
 class PersonaDraftOut(Schema):
     """What is being written. ``based_on`` is the version it began from (0: none); ``findings`` are what lint says of
-    it, and ``publishable`` that there is no error among them."""
+    it (200 at most, and ``more_findings`` beside them), and ``publishable`` that there is no error among them."""
 
     id: str
     revision: int
@@ -51,14 +52,15 @@ class PersonaDraftOut(Schema):
     cartridge: dict[str, Any]
     publishable: bool
     findings: list[FindingOut]
+    more_findings: int
 
     @classmethod
-    def of(cls, draft: Draft, findings: list[Finding]) -> PersonaDraftOut:
+    def of(cls, draft: Draft, verdict: Verdict) -> PersonaDraftOut:
         return cls(
             id=draft.persona_id, revision=draft.revision, based_on=draft.based_on, made_from=draft.made_from or None,
             created_at=draft.created_at, saved_at=draft.updated_at, saved_by=draft.updated_by, cartridge=draft.raw,
-            publishable=all(finding.severity != "error" for finding in findings),
-            findings=[FindingOut.of(finding) for finding in findings],
+            publishable=verdict.publishable, findings=[FindingOut.of(finding) for finding in verdict.findings],
+            more_findings=verdict.more,
         )  # fmt: skip
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from gateway.core.wire import Flag
 from gateway.knowledge.personas.exchange import Exported, Imported, Signature
 from gateway.knowledge.personas.formats import Format
+from gateway.knowledge.personas.lint import Verdict
 from gateway.knowledge.personas.schemas.lint import FindingOut
-from gateway.knowledge.personas.types import Finding
 
 ImportWhy = Literal["not_asked", "unsigned", "unknown_signer", "has_errors"]
 
@@ -62,6 +62,13 @@ class ImportPersonaIn(Schema):
     signature: CartridgeSignature | None = None
     as_id: str | None = Field(None, max_length=64, description="Take it in under this id.")
     publish: Flag = Field(False, description="Publish it at once, if this installation signed it.")
+    update: Flag = Field(False, description="Keep it as the draft of the next version of a persona that is there.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ImportPersonaIn:
+        if self.publish and self.update:
+            raise ValueError("publish goes with a new persona; what is an update becomes a draft")
+        return self
 
 
 class PersonaImportOut(Schema):
@@ -76,9 +83,10 @@ class PersonaImportOut(Schema):
     signed_by: str | None
     why: ImportWhy | None
     findings: list[FindingOut]
+    more_findings: int
 
     @classmethod
-    def of(cls, imported: Imported, findings: list[Finding]) -> PersonaImportOut:
+    def of(cls, imported: Imported, verdict: Verdict) -> PersonaImportOut:
         version, draft = imported.version, imported.draft
         return cls.model_validate(
             {
@@ -89,6 +97,7 @@ class PersonaImportOut(Schema):
                 "digest": imported.digest,
                 "signed_by": imported.signed_by,
                 "why": imported.why,
-                "findings": [FindingOut.of(finding) for finding in findings],
+                "findings": [FindingOut.of(finding) for finding in verdict.findings],
+                "more_findings": verdict.more,
             }
         )

@@ -8,8 +8,9 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 from gateway.knowledge.personas.formats import Format, format_of
+from gateway.knowledge.personas.lint import Verdict
 from gateway.knowledge.personas.lint_catalogue import Rule
-from gateway.knowledge.personas.types import SEVERITIES, Finding, Severity
+from gateway.knowledge.personas.types import Finding, Severity
 
 
 class FindingOut(Schema):
@@ -39,7 +40,8 @@ class LintPersonaIn(Schema):
 
 
 class LintOut(Schema):
-    """``publishable`` says that there is no error; ``format`` is the lowest format that has all the document's keys."""
+    """``publishable`` says that there is no error; ``format`` is the lowest format that has all the document's keys.
+    ``findings`` are 200 at most, errors first; ``more_findings`` were found beside them."""
 
     publishable: bool
     format: Format
@@ -47,13 +49,15 @@ class LintOut(Schema):
     warnings: int
     advice: int
     findings: list[FindingOut]
+    more_findings: int
 
     @classmethod
-    def of(cls, raw: dict[str, Any], findings: list[Finding]) -> LintOut:
-        counts = {name: sum(one.severity == name for one in findings) for name in SEVERITIES}
+    def of(cls, raw: dict[str, Any], verdict: Verdict) -> LintOut:
+        counts = verdict.counts
         return cls(
-            publishable=counts["error"] == 0, format=format_of(raw), errors=counts["error"],
-            warnings=counts["warning"], advice=counts["advice"], findings=[FindingOut.of(one) for one in findings],
+            publishable=verdict.publishable, format=format_of(raw), errors=counts["error"], warnings=counts["warning"],
+            advice=counts["advice"], findings=[FindingOut.of(one) for one in verdict.findings],
+            more_findings=verdict.more,
         )  # fmt: skip
 
 

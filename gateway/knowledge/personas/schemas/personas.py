@@ -10,8 +10,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from gateway.core.pagination import Page
 from gateway.core.wire import Flag, Whole
+from gateway.knowledge.personas.lint import Verdict
 from gateway.knowledge.personas.schemas.lint import FindingOut
-from gateway.knowledge.personas.types import Finding, Persona, PersonaVersion
+from gateway.knowledge.personas.types import Persona, PersonaVersion
 
 
 class CreatePersonaIn(Schema):
@@ -80,8 +81,9 @@ class PersonaPage(Schema):
 
 
 class PersonaVersionOut(Schema):
-    """One published version. ``warnings`` are what the lint rules say; they did not stop it. ``made_from`` says where
-    the text came from (``version:3``, ``template:support``, ``import:sha256:…``), null when it was written here."""
+    """One published version. ``warnings`` are what the lint rules say (200 at most, and ``more_warnings`` beside
+    them); they did not stop it. ``made_from`` says where the text came from (``version:3``, ``template:support``,
+    ``import:sha256:…``), null when it was written here."""
 
     id: str
     version: int
@@ -91,13 +93,15 @@ class PersonaVersionOut(Schema):
     made_from: str | None = None
     cartridge: dict[str, Any]
     warnings: list[FindingOut] = []
+    more_warnings: int = 0
 
     @classmethod
-    def of(cls, version: PersonaVersion, findings: list[Finding] | None = None) -> PersonaVersionOut:
+    def of(cls, version: PersonaVersion, verdict: Verdict | None = None) -> PersonaVersionOut:
         return cls(
             id=version.persona_id, version=version.version, digest=version.digest, published_at=version.published_at,
             published_by=version.created_by, made_from=version.made_from or None, cartridge=version.raw,
-            warnings=[FindingOut.of(finding) for finding in findings or ()],
+            warnings=[FindingOut.of(finding) for finding in (verdict.findings if verdict else ())],
+            more_warnings=verdict.more if verdict else 0,
         )  # fmt: skip
 
 
@@ -111,7 +115,7 @@ class PersonaVersionPage(Schema):
 
 
 class PersonaTemplateOut(Schema):
-    """A cartridge to begin with; `{{organization}}` in it becomes the organization's name."""
+    """A cartridge to begin with; `{{organization}}` in it becomes the organization's id."""
 
     name: str
     title: str

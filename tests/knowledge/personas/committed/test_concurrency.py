@@ -25,7 +25,8 @@ def _codes(results: list[object]) -> list[str]:
 def test_publish__six_at_once__six_versions(acme: OrgRef) -> None:
     with scope(acme):
         services.create(cartridge(), limit=None, actor=ALICE)
-    results = at_once(acme, [lambda: services.publish("sage", cartridge(), actor=ALICE) for _ in range(6)])
+    raw = [cartridge(tone=f"tone {number}") for number in range(6)]
+    results = at_once(acme, [lambda one=one: services.publish("sage", one, actor=ALICE) for one in raw])
     assert sorted(result.version for result in results) == [2, 3, 4, 5, 6, 7]
     with scope(acme):
         assert selectors.load("sage").version == 7
@@ -34,7 +35,7 @@ def test_publish__six_at_once__six_versions(acme: OrgRef) -> None:
 def test_publish__four_at_once_on_one_condition__one_wins(acme: OrgRef) -> None:
     with scope(acme):
         services.create(cartridge(), limit=None, actor=ALICE)
-    work = lambda: services.publish("sage", cartridge(), expected_version=1, actor=ALICE)  # noqa: E731
+    work = lambda: services.publish("sage", cartridge(tone="formal"), expected_version=1, actor=ALICE)  # noqa: E731
     results = at_once(acme, [work] * 4)
     assert _codes(results) == ["version_conflict"] * 3
     with scope(acme):
@@ -54,7 +55,7 @@ def test_create__the_same_id_at_once__is_made_once(acme: OrgRef) -> None:
 
 
 def test_ensure_default__at_once__is_one_persona(acme: OrgRef) -> None:
-    at_once(acme, [lambda: services.ensure_default(org_name="Acme") for _ in range(4)])
+    at_once(acme, [lambda: services.ensure_default(owner_id="Acme") for _ in range(4)])
     with scope(acme):
         assert [(persona.id, persona.current_version) for persona in selectors.page().data] == [("brand-default", 1)]
 

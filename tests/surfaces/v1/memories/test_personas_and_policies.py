@@ -30,14 +30,12 @@ def test_persona__life__from_create_to_archive(client) -> None:
 
 def test_publish__if_match__is_the_condition(client) -> None:
     client.post("/personas", json={"cartridge": cartridge()})
-    assert client.put("/personas/sage", json={"cartridge": cartridge()}, headers={"If-Match": '"1"'})[0] == 200
-    assert client.put("/personas/sage", json={"cartridge": cartridge()}, headers={"If-Match": '"1"'}) == (
-        409,
-        "version_conflict",
-    )
+    second, third = {"cartridge": cartridge(tone="formal")}, {"cartridge": cartridge(tone="expert")}
+    assert client.put("/personas/sage", json=second, headers={"If-Match": '"1"'})[0] == 200
+    assert client.put("/personas/sage", json=second, headers={"If-Match": '"1"'}) == (409, "version_conflict")
     assert client.error.extra["current_version"] == 2
-    assert client.put("/personas/sage", json={"cartridge": cartridge()}, headers={"If-Match": "latest"})[0] == 422
-    assert client.put("/personas/sage", json={"cartridge": cartridge()}, headers={"If-Match": "*"})[1]["version"] == 3
+    assert client.put("/personas/sage", json=third, headers={"If-Match": "latest"})[0] == 422
+    assert client.put("/personas/sage", json=third, headers={"If-Match": "*"})[1]["version"] == 3
 
 
 def test_create__free_plan__has_room_for_one(acme) -> None:

@@ -57,6 +57,25 @@ def test_organization__made_by_a_person__is_built_and_answers(gateway: Gateway, 
     assert slug not in others.get("/v1/organizations").text
 
 
+@pytest.mark.parametrize("name", ["Aud 1-415-555-2671 Plumbing", "Ann ann@acme.example"])
+def test_organization__with_an_address_in_its_name__is_built_and_its_personas_name_its_id(
+    gateway: Gateway, people: People, name: str
+) -> None:
+    someone = people.person()
+    own, slug = people.client(someone), fresh()
+    assert own.post("/v1/organizations", json={"name": name, "slug": slug}).status_code == 201
+    assert ready(own, slug)["failure"] is None
+    session = {"x-session-token": sign_in(someone)}
+    token = httpx.post(f"{gateway.base_url}/v1/auth/token", json={"organization": slug}, headers=session).json()
+    with people.with_token(token["token"]) as client:
+        organization = client.get("/v1/me").json()["organization"]
+        default = client.get("/v1/personas/brand-default").json()
+        drafted = client.post("/v1/personas", json={"template": "hr", "draft": True}).json()
+    assert organization["name"] == name
+    assert (default["cartridge"]["owner"]["ownerId"], default["warnings"]) == (organization["id"], [])
+    assert (drafted["cartridge"]["owner"]["ownerId"], drafted["findings"]) == (organization["id"], [])
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "code"),
     [

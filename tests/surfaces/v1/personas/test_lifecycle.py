@@ -56,7 +56,7 @@ def test_lint__over_http__tells_place_rule_and_fix_and_keeps_nothing(acme: httpx
     raw["behavior"]["do"] = ["Be nice"]
     raw["style"]["emoji"] = "many"
     found = acme.post("/v1/personas/lint", json={"cartridge": raw}).json()
-    assert (found["publishable"], found["errors"], found["warnings"]) == (False, 1, 0)
+    assert (found["publishable"], found["errors"], found["warnings"], found["advice"]) == (False, 1, 1, 2)
     assert found["findings"][0]["pointer"] == "#/cartridge/style/emoji"
     assert found["findings"][0]["rule"] == "schema.enum"
     assert found["findings"][0]["fix"] == "Use one of none, minimal, regular."
@@ -77,7 +77,7 @@ def test_draft__to_version__every_step_over_http(acme: httpx.Client, globex: htt
     assert (made.status_code, made.json()["publishable"], made.json()["revision"]) == (201, False, 1)
     refused = acme.post(f"{path}/publish", json={})
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_cartridge")
-    assert {problem["code"] for problem in refused.json()["errors"]} == {"schema.required"}
+    assert {problem["code"] for problem in refused.json()["errors"]} == {"schema.required", "safety-redirect"}
     saved = acme.put(f"{path}/draft", json={"cartridge": cartridge(slug)}, headers={"if-match": '"1"'}).json()
     assert (saved["revision"], saved["publishable"], saved["findings"]) == (2, True, [])
     assert acme.get(path).json()["code"] == "persona_not_found"
