@@ -158,6 +158,7 @@ def _finish(row: RunRow, state: State, error: dict[str, Any] | None = None) -> R
     row.state, row.error, row.finished_at = state, error, clock.now()
     row.similarity, row.rubric, row.judge = whole.similarity, whole.rubric, whole.judge
     row.consistency = whole.consistency
+    row.missing = [asdict(one) for one in scoring.missing(row.replies)]
     with transaction.atomic():
         row.save()
         shown = selectors.to_run(row)

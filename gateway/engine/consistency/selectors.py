@@ -9,7 +9,17 @@ from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.core.pagination import page as cut
 from gateway.engine.consistency.errors import RunNotFound
 from gateway.engine.consistency.models import GoldenSetRow, RunRow
-from gateway.engine.consistency.types import GoldenPrompt, GoldenSet, Reason, Run, Scores, State, VersionStanding
+from gateway.engine.consistency.types import (
+    GoldenPrompt,
+    GoldenSet,
+    Lack,
+    Missing,
+    Reason,
+    Run,
+    Scores,
+    State,
+    VersionStanding,
+)
 from gateway.knowledge.personas import selectors as personas
 from gateway.knowledge.personas.types import Cartridge
 from gateway.platform.operations import selectors as operations
@@ -74,9 +84,11 @@ def standings(persona_id: str) -> list[VersionStanding]:
     return [VersionStanding(one, _change(one, before)) for one, before in zip(runs, [*runs[1:], None], strict=False)]
 
 
-def draft_standing(persona_id: str, digest: str) -> Run | None:
-    """The last finished run of this very draft."""
+def draft_standing(persona_id: str, digest: str, *, asked: str | None = None) -> Run | None:
+    """The last finished run of this very document; ``asked`` narrows to those that asked this (``asked_digest``)."""
     rows = RunRow.objects.filter(persona_id=persona_id, digest=digest, state=State.DONE)
+    if asked is not None:
+        rows = rows.filter(asked_digest=asked)
     row = rows.defer("replies", "cartridge").order_by("-id").first()
     return to_run(row, replies=False) if row is not None else None
 
@@ -113,6 +125,7 @@ def to_run(row: RunRow, *, replies: bool = True) -> Run:
         persona_id=row.persona_id,
         version=row.version,
         digest=row.digest,
+        asked_digest=row.asked_digest,
         reason=Reason(row.reason),
         state=state,
         model=row.model,
@@ -121,6 +134,7 @@ def to_run(row: RunRow, *, replies: bool = True) -> Run:
         total=len(row.prompts),
         done=row.asked,
         scores=Scores(row.similarity, row.rubric, row.judge, row.consistency),
+        missing=tuple(Missing(Lack(one["what"]), one["count"], one["code"]) for one in row.missing),
         error=error,
         replies=tuple(found),
         operation_id=row.operation_id,

@@ -15,7 +15,7 @@ from gateway.core.plain import plain
 from gateway.engine.consistency import selectors
 from gateway.engine.consistency.errors import GoldenPromptsConflict, NoGoldenPrompts, RunUnderWay
 from gateway.engine.consistency.models import GoldenSetRow, RunRow
-from gateway.engine.consistency.types import GoldenPrompt, GoldenSet, Reason, Run, State
+from gateway.engine.consistency.types import GoldenPrompt, GoldenSet, Reason, Run, State, asked_digest
 from gateway.knowledge.personas import selectors as personas
 from gateway.knowledge.personas import services as publishing
 from gateway.knowledge.personas.formats import digest
@@ -99,6 +99,7 @@ def start(
             told = f"Persona {persona_id!r} has neither golden prompts nor examples; save some first."
             raise NoGoldenPrompts(told)
         _one_at_a_time(persona_id)
+        answers, judges = model or golden.model, judge_model or golden.judge_model
         row = RunRow(
             persona_id=persona_id,
             version=version,
@@ -107,8 +108,9 @@ def start(
             reason=Reason.NIGHTLY if night else Reason.MANUAL,
             night=night,
             prompts=[plain(asdict(one)) for one in golden.prompts],
-            model=model or golden.model,
-            judge_model=judge_model or golden.judge_model,
+            model=answers,
+            judge_model=judges,
+            asked_digest=asked_digest(golden.prompts, answers, judges),
             tolerance_percent=golden.tolerance_percent,
             started_by=str(actor),
         )

@@ -142,9 +142,19 @@ class ConsistencyReplyOut(Schema):
     error: dict[str, Any] | None
 
 
+class MissingOut(Schema):
+    """`count` of the answers lack this, mostly because of `code`: there is no answer, it could not be compared with
+    what it is held against, or the judge gave no opinion of it."""
+
+    what: Literal["answer", "similarity", "judge"]
+    count: int
+    code: str
+
+
 class ConsistencyRunOut(Schema):
-    """One run. `version` is null for a draft; `drift_percent` is how far off the persona's voice the answers are, and
-    `within` whether that is tolerated; `replies` only where a single run is asked for."""
+    """One run. `version` is null for a draft; `drift_percent` is how far off the persona's voice the answers are, as
+    far as that is known, and `missing` what is not. `within` says whether that is tolerated, and is true only where
+    nothing is missing; `replies` only where a single run is asked for."""
 
     id: str
     persona_id: str
@@ -160,6 +170,7 @@ class ConsistencyRunOut(Schema):
     drift_percent: float | None
     tolerance_percent: int
     within: bool | None
+    missing: list[MissingOut]
     error: dict[str, Any] | None
     replies: list[ConsistencyReplyOut] | None
     operation_id: str | None
