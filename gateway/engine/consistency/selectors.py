@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from gateway.core.pagination import Page, check_limit, decode_cursor
@@ -20,21 +21,43 @@ from gateway.engine.consistency.types import (
     State,
     VersionStanding,
 )
+from gateway.knowledge.personas import lint
 from gateway.knowledge.personas import selectors as personas
-from gateway.knowledge.personas.types import Cartridge
+from gateway.knowledge.personas.errors import DraftNotFound, PersonaNotFound
+from gateway.knowledge.personas.types import Cartridge, Persona
 from gateway.platform.operations import selectors as operations
 
 _STANDINGS = 100
 
 
 def golden_set(persona_id: str) -> GoldenSet:
-    """A persona's golden prompts; where none were saved, the examples of its current version. Raises
-    PersonaNotFound."""
-    persona = personas.get(persona_id)
+    """A persona's golden prompts; where none were saved, the examples of its current version, or of its first draft.
+    Raises PersonaNotFound."""
+    persona = known(persona_id)
     row = GoldenSetRow.objects.filter(persona_id=persona_id).first()
     if row is not None:
         return to_set(row)
+    if persona is None:
+        return GoldenSet(persona_id, drafted_examples(persona_id, personas.draft(persona_id).raw))
     return GoldenSet(persona_id, examples(personas.version(persona_id, persona.current_version).cartridge))
+
+
+def known(persona_id: str) -> Persona | None:
+    """The persona, archived or not; None for one that is only drafted so far. Raises PersonaNotFound."""
+    try:
+        return personas.get(persona_id)
+    except PersonaNotFound as unknown:
+        try:
+            personas.draft(persona_id)
+        except DraftNotFound:
+            raise unknown from None
+        return None
+
+
+def drafted_examples(persona_id: str, raw: dict[str, Any]) -> tuple[GoldenPrompt, ...]:
+    """A draft's own examples; none while it has errors."""
+    wrong = lint.errors(lint.check(raw, persona_id=persona_id))
+    return () if wrong else examples(Cartridge.of(raw))
 
 
 def examples(cartridge: Cartridge) -> tuple[GoldenPrompt, ...]:
@@ -74,14 +97,25 @@ def page(
 def standings(persona_id: str) -> list[VersionStanding]:
     """The last finished run of each version, newest version first, with what changed since the version before that was
     asked too."""
-    rows = (
-        RunRow.objects.filter(persona_id=persona_id, state=State.DONE, version__isnull=False)
-        .defer("replies", "cartridge")
-        .order_by("-version", "-id")
-        .distinct("version")[:_STANDINGS]
-    )
-    runs = [to_run(row, replies=False) for row in rows]
-    return [VersionStanding(one, _change(one, before)) for one, before in zip(runs, [*runs[1:], None], strict=False)]
+    found = _last_runs(persona_id)
+    rows = RunRow.objects.defer("replies", "cartridge").in_bulk(list(found.values()))
+    newest = [version for version in sorted(found, reverse=True) if found[version] in rows][:_STANDINGS]
+    runs = [to_run(rows[found[version]], replies=False) for version in newest]
+    return [
+        VersionStanding(version, one, _change(one, before))
+        for version, one, before in zip(newest, runs, [*runs[1:], None], strict=False)
+    ]
+
+
+def _last_runs(persona_id: str) -> dict[int, UUID]:
+    """The last finished run of each version that was asked, be it as the draft that it was published from."""
+    rows = RunRow.objects.filter(persona_id=persona_id, state=State.DONE).order_by("id")
+    asked = list(rows.values_list("id", "version", "digest"))
+    drafted = {digest: pk for pk, version, digest in asked if version is None}
+    found = {version: pk for pk, version, _ in asked if version is not None}
+    for version, digest in personas.published_as(persona_id, list(drafted)):
+        found[version] = max(drafted[digest], found.get(version, drafted[digest]))
+    return found
 
 
 def draft_standing(persona_id: str, digest: str, *, asked: str | None = None) -> Run | None:
@@ -95,10 +129,9 @@ def draft_standing(persona_id: str, digest: str, *, asked: str | None = None) ->
 
 def said_before(persona_id: str, version: int | None) -> dict[str, str]:
     """What the newest asked version before this one answered, by prompt; before a draft, any version is."""
-    rows = RunRow.objects.filter(persona_id=persona_id, state=State.DONE, version__isnull=False)
-    if version is not None:
-        rows = rows.filter(version__lt=version)
-    row = rows.order_by("-version", "-id").first()
+    runs = _last_runs(persona_id)
+    before = max((one for one in runs if version is None or one < version), default=None)
+    row = RunRow.objects.filter(pk=runs[before]).first() if before is not None else None
     return {one["prompt"]: one["answer"] for one in row.replies if one.get("answer")} if row is not None else {}
 
 

@@ -166,7 +166,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class VersionStanding:
-    """The last run of a version, and how much further off it is than the version before (percentage points)."""
+    """The last run of a version, or of the draft that it was published from, and how much further off it is than the
+    version before (percentage points)."""
 
+    version: int
     run: Run
     change_points: float | None

@@ -78,7 +78,7 @@ class GoldenPromptOut(Schema):
 
 
 class GoldenPromptsOut(Schema):
-    """`revision` 0: none were saved, and these are the examples of the current version."""
+    """`revision` 0: none were saved, and these are the examples of the current version, or of the first draft."""
 
     persona_id: str
     prompts: list[GoldenPromptOut]
@@ -209,8 +209,8 @@ class ConsistencyRunPage(Schema):
 
 
 class VersionStandingOut(Schema):
-    """A version's last finished run; `change_points` is how many percentage points further off it is than the version
-    before that was asked."""
+    """A version's last finished run, whose own `version` is null where it was asked as the draft; `change_points` is
+    how many percentage points further off it is than the version before that was asked."""
 
     version: int
     current: bool
@@ -219,7 +219,8 @@ class VersionStandingOut(Schema):
 
 
 class ConsistencyOut(Schema):
-    """How each version stands, newest first, and the draft as it is now (null where it was not asked)."""
+    """How each version stands, newest first, and the draft as it is now (null where it was not asked).
+    `current_version` is 0 before the first."""
 
     persona_id: str
     current_version: int
@@ -230,8 +231,8 @@ class ConsistencyOut(Schema):
     def of(cls, persona_id: str, current: int, found: list[VersionStanding], draft: Run | None) -> ConsistencyOut:
         shown = [
             VersionStandingOut(
-                version=one.run.version or 0,
-                current=one.run.version == current,
+                version=one.version,
+                current=one.version == current,
                 change_points=one.change_points,
                 run=ConsistencyRunOut.of(one.run),
             )
