@@ -10,7 +10,7 @@ from ninja import Query, Router
 from ninja import Status as Answer
 
 from gateway.core import ids
-from gateway.core.conditional import if_match
+from gateway.core.conditional import IfMatch, version_of
 from gateway.core.endpoint import Call, Scope, call_of, endpoint
 from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.engine.consistency import selectors, services
@@ -50,7 +50,7 @@ async def get_golden_prompts(request: HttpRequest, response: HttpResponse, perso
 @router.put("/personas/{persona_id}/golden-prompts", response=GoldenPromptsOut, summary="Save golden prompts")
 @endpoint(scope=Scope.PERSONAS_WRITE)
 async def save_golden_prompts(
-    request: HttpRequest, response: HttpResponse, persona_id: str, body: GoldenPromptsIn
+    request: HttpRequest, response: HttpResponse, persona_id: str, body: GoldenPromptsIn, if_match: IfMatch = None
 ) -> GoldenPromptsOut:
     """All of them at once; a draft will do, the persona need not be published yet. Nightly runs are made on behalf of
     whoever saved them last. `expected_revision` or `If-Match` make it conditional: 409 with who saved them in
@@ -65,7 +65,7 @@ async def save_golden_prompts(
         persona_id,
         prompts=tuple(one.golden() for one in body.prompts),
         settings=body.settings(),
-        expected_revision=body.expected_revision if body.expected_revision is not None else if_match(request),
+        expected_revision=body.expected_revision if body.expected_revision is not None else version_of(if_match),
         actor=principal.actor,
         request_id=call.request_id,
     )

@@ -114,3 +114,25 @@ def test_run__of_the_draft_that_was_published__stands_for_its_version_until_that
     ]  # fmt: skip
     assert shown[0][3] == round(third["drift_percent"] - second["drift_percent"], 2)
     assert versions(globex, persona) == []
+
+
+def test_golden_prompts__saved_on_a_condition__as_the_document_says(acme, globex, persona):
+    paths = acme.get("/v1/openapi.json").raise_for_status().json()["paths"]
+    saving = paths["/v1/personas/{persona_id}/golden-prompts"]["put"]
+    header = next(one for one in saving["parameters"] if one["name"] == "If-Match")
+    assert (header["in"], header["required"]) == ("header", False)
+    assert {"409", "410", "422"} <= set(saving["responses"])
+    assert {"409", "410"} <= set(paths["/v1/personas/{persona_id}/consistency-runs"]["post"]["responses"])
+    path = f"/v1/personas/{persona}/golden-prompts"
+    for condition, status, code in (
+        ('"0"', 409, "golden_prompts_conflict"),
+        ("latest", 422, "invalid_request"),
+        ('W/"1"', 200, None),
+        ("*", 200, None),
+    ):
+        answer = acme.put(path, json={"prompts": PROMPTS, "model": MODEL}, headers={"If-Match": condition})
+        assert (answer.status_code, answer.json().get("code")) == (status, code), answer.text
+        assert acme.get(path).json()["revision"] == 1
+    acme.put(path, json={"prompts": PROMPTS[:1]}, headers={"If-Match": "1"}).raise_for_status()
+    assert acme.get(path).json()["revision"] == 2
+    assert globex.get(path).json()["revision"] == 1
