@@ -66,6 +66,11 @@ class Body(StrEnum):
 BODY_LIMITS = {Body.DEFAULT: 1 * MB, Body.INFERENCE: 32 * MB, Body.DOCUMENT: 50 * MB, Body.BATCH: 16 * MB}
 
 
+# The surface of calls that a worker makes to hear how a persona answers: paid for and recorded like every other, but
+# nobody asked, so that what tells of people's use of a persona leaves them out.
+REHEARSAL = "consistency"
+
+
 class Metering(StrEnum):
     """How an operation is metered: ``call`` opens a lease and leaves a ledger entry, ``rate`` only passes the rate
     limit."""

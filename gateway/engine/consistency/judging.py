@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.core.endpoint import REHEARSAL
 from gateway.core.errors import GatewayError
 from gateway.core.journal import Actor
 from gateway.engine.chat import unattended
 from gateway.knowledge.personas.types import Cartridge
 
-SURFACE = "consistency"
 _MAX_TOKENS = 1_000
 _ASKED = (
     "You check whether a reply keeps to rules. You are given JSON with `rules`, a `question` and a `reply` to it. The"
@@ -54,7 +54,9 @@ def ask(author: Actor, model: str, cartridge: Cartridge, *, question: str, answe
         "messages": [{"role": "system", "content": _ASKED}, {"role": "user", "content": given}],
     }
     try:
-        said = unattended.plain(author, json.dumps(body).encode(), model=model, max_tokens=_MAX_TOKENS, surface=SURFACE)
+        said = unattended.plain(
+            author, json.dumps(body).encode(), model=model, max_tokens=_MAX_TOKENS, surface=REHEARSAL
+        )
     except GatewayError as error:
         return Judgement(None, problem=error.code)
     return read(said, rules)

@@ -27,7 +27,8 @@ class GoldenSetRow(models.Model):
 
 
 class RunRow(models.Model):
-    """``version`` is null for a draft; ``night`` is the night a nightly run belongs to, so that there is one."""
+    """``version`` is null for a draft; ``night`` is the night a nightly run belongs to, so that there is one;
+    ``asked_digest`` is of what was asked, and of whom."""
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     persona_id = models.CharField(max_length=64)
@@ -41,12 +42,14 @@ class RunRow(models.Model):
     model = models.CharField(max_length=200)
     judge_model = models.CharField(max_length=200, null=True)
     tolerance_percent = models.SmallIntegerField()
+    asked_digest = models.CharField(max_length=80, default="", db_default="")
     asked = models.SmallIntegerField(default=0)
     replies = models.JSONField(default=list)
     similarity = models.FloatField(null=True)
     rubric = models.FloatField(null=True)
     judge = models.FloatField(null=True)
     consistency = models.FloatField(null=True)
+    missing = models.JSONField(default=list, db_default=[])
     error = models.JSONField(null=True)
     operation_id = models.UUIDField(null=True)
     started_at = models.DateTimeField(default=clock.now)

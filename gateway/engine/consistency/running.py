@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import transaction
 
 from gateway.core import clock, ids
+from gateway.core.endpoint import REHEARSAL
 from gateway.core.errors import GatewayError
 from gateway.core.journal import SYSTEM, Actor, Change, Event, record
 from gateway.core.plain import plain
@@ -119,7 +120,7 @@ def _asked(author: Actor, model: str, rehearsed: PersonaVersion, golden: GoldenP
     )
     for left in reversed(range(_WAITS)):
         try:
-            return unattended.turn(author, request, surface=judging.SURFACE)
+            return unattended.turn(author, request, surface=REHEARSAL)
         except GatewayError as error:
             pause = error.retry_after
             if not left or error.http_status != 429 or pause is None or pause > _LONGEST_WAIT_S:
@@ -158,6 +159,7 @@ def _finish(row: RunRow, state: State, error: dict[str, Any] | None = None) -> R
     row.state, row.error, row.finished_at = state, error, clock.now()
     row.similarity, row.rubric, row.judge = whole.similarity, whole.rubric, whole.judge
     row.consistency = whole.consistency
+    row.missing = [asdict(one) for one in scoring.missing(row.replies)]
     with transaction.atomic():
         row.save()
         shown = selectors.to_run(row)

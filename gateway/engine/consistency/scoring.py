@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from gateway.engine.consistency.types import Check, Scores
+from gateway.engine.consistency.types import Check, Lack, Missing, Scores
 
 # What each part counts, among those that are known (ADR 0046).
 _WEIGHTS = {"similarity": 3.0, "rubric": 4.0, "judge": 4.0}
@@ -48,3 +50,16 @@ def together(found: Iterable[Scores]) -> Scores:
         return sum(values) / len(values) if values else None
 
     return Scores(mean("similarity"), mean("rubric"), mean("judge"), mean("consistency"))
+
+
+def missing(replies: Sequence[dict[str, Any]]) -> tuple[Missing, ...]:
+    """What a run's scores do not know of: prompts that nobody answered, answers that could not be compared with what
+    they are held against, and those of which a judge that was asked gave no opinion."""
+    codes = {
+        Lack.ANSWER: [one["error"]["code"] for one in replies if one["error"]],
+        Lack.SIMILARITY: [code for one in replies if (code := one.get("similarity_problem"))],
+        Lack.JUDGE: [code for one in replies if (code := one.get("judge_problem"))],
+    }
+    return tuple(
+        Missing(what, len(found), Counter(found).most_common(1)[0][0]) for what, found in codes.items() if found
+    )

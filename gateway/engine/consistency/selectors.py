@@ -3,28 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.core.pagination import page as cut
 from gateway.engine.consistency.errors import RunNotFound
 from gateway.engine.consistency.models import GoldenSetRow, RunRow
-from gateway.engine.consistency.types import GoldenPrompt, GoldenSet, Reason, Run, Scores, State, VersionStanding
+from gateway.engine.consistency.types import (
+    GoldenPrompt,
+    GoldenSet,
+    Lack,
+    Missing,
+    Reason,
+    Run,
+    Scores,
+    State,
+    VersionStanding,
+)
+from gateway.knowledge.personas import lint
 from gateway.knowledge.personas import selectors as personas
-from gateway.knowledge.personas.types import Cartridge
+from gateway.knowledge.personas.errors import DraftNotFound, PersonaNotFound
+from gateway.knowledge.personas.types import Cartridge, Persona
 from gateway.platform.operations import selectors as operations
 
 _STANDINGS = 100
 
 
 def golden_set(persona_id: str) -> GoldenSet:
-    """A persona's golden prompts; where none were saved, the examples of its current version. Raises
-    PersonaNotFound."""
-    persona = personas.get(persona_id)
+    """A persona's golden prompts; where none were saved, the examples of its current version, or of its first draft.
+    Raises PersonaNotFound."""
+    persona = known(persona_id)
     row = GoldenSetRow.objects.filter(persona_id=persona_id).first()
     if row is not None:
         return to_set(row)
+    if persona is None:
+        return GoldenSet(persona_id, drafted_examples(persona_id, personas.draft(persona_id).raw))
     return GoldenSet(persona_id, examples(personas.version(persona_id, persona.current_version).cartridge))
+
+
+def known(persona_id: str) -> Persona | None:
+    """The persona, archived or not; None for one that is only drafted so far. Raises PersonaNotFound."""
+    try:
+        return personas.get(persona_id)
+    except PersonaNotFound as unknown:
+        try:
+            personas.draft(persona_id)
+        except DraftNotFound:
+            raise unknown from None
+        return None
+
+
+def drafted_examples(persona_id: str, raw: dict[str, Any]) -> tuple[GoldenPrompt, ...]:
+    """A draft's own examples; none while it has errors."""
+    wrong = lint.errors(lint.check(raw, persona_id=persona_id))
+    return () if wrong else examples(Cartridge.of(raw))
 
 
 def examples(cartridge: Cartridge) -> tuple[GoldenPrompt, ...]:
@@ -64,29 +97,41 @@ def page(
 def standings(persona_id: str) -> list[VersionStanding]:
     """The last finished run of each version, newest version first, with what changed since the version before that was
     asked too."""
-    rows = (
-        RunRow.objects.filter(persona_id=persona_id, state=State.DONE, version__isnull=False)
-        .defer("replies", "cartridge")
-        .order_by("-version", "-id")
-        .distinct("version")[:_STANDINGS]
-    )
-    runs = [to_run(row, replies=False) for row in rows]
-    return [VersionStanding(one, _change(one, before)) for one, before in zip(runs, [*runs[1:], None], strict=False)]
+    found = _last_runs(persona_id)
+    rows = RunRow.objects.defer("replies", "cartridge").in_bulk(list(found.values()))
+    newest = [version for version in sorted(found, reverse=True) if found[version] in rows][:_STANDINGS]
+    runs = [to_run(rows[found[version]], replies=False) for version in newest]
+    return [
+        VersionStanding(version, one, _change(one, before))
+        for version, one, before in zip(newest, runs, [*runs[1:], None], strict=False)
+    ]
 
 
-def draft_standing(persona_id: str, digest: str) -> Run | None:
-    """The last finished run of this very draft."""
+def _last_runs(persona_id: str) -> dict[int, UUID]:
+    """The last finished run of each version that was asked, be it as the draft that it was published from."""
+    rows = RunRow.objects.filter(persona_id=persona_id, state=State.DONE).order_by("id")
+    asked = list(rows.values_list("id", "version", "digest"))
+    drafted = {digest: pk for pk, version, digest in asked if version is None}
+    found = {version: pk for pk, version, _ in asked if version is not None}
+    for version, digest in personas.published_as(persona_id, list(drafted)):
+        found[version] = max(drafted[digest], found.get(version, drafted[digest]))
+    return found
+
+
+def draft_standing(persona_id: str, digest: str, *, asked: str | None = None) -> Run | None:
+    """The last finished run of this very document; ``asked`` narrows to those that asked this (``asked_digest``)."""
     rows = RunRow.objects.filter(persona_id=persona_id, digest=digest, state=State.DONE)
+    if asked is not None:
+        rows = rows.filter(asked_digest=asked)
     row = rows.defer("replies", "cartridge").order_by("-id").first()
     return to_run(row, replies=False) if row is not None else None
 
 
 def said_before(persona_id: str, version: int | None) -> dict[str, str]:
     """What the newest asked version before this one answered, by prompt; before a draft, any version is."""
-    rows = RunRow.objects.filter(persona_id=persona_id, state=State.DONE, version__isnull=False)
-    if version is not None:
-        rows = rows.filter(version__lt=version)
-    row = rows.order_by("-version", "-id").first()
+    runs = _last_runs(persona_id)
+    before = max((one for one in runs if version is None or one < version), default=None)
+    row = RunRow.objects.filter(pk=runs[before]).first() if before is not None else None
     return {one["prompt"]: one["answer"] for one in row.replies if one.get("answer")} if row is not None else {}
 
 
@@ -113,6 +158,7 @@ def to_run(row: RunRow, *, replies: bool = True) -> Run:
         persona_id=row.persona_id,
         version=row.version,
         digest=row.digest,
+        asked_digest=row.asked_digest,
         reason=Reason(row.reason),
         state=state,
         model=row.model,
@@ -121,6 +167,7 @@ def to_run(row: RunRow, *, replies: bool = True) -> Run:
         total=len(row.prompts),
         done=row.asked,
         scores=Scores(row.similarity, row.rubric, row.judge, row.consistency),
+        missing=tuple(Missing(Lack(one["what"]), one["count"], one["code"]) for one in row.missing),
         error=error,
         replies=tuple(found),
         operation_id=row.operation_id,

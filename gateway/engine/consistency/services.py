@@ -15,7 +15,7 @@ from gateway.core.plain import plain
 from gateway.engine.consistency import selectors
 from gateway.engine.consistency.errors import GoldenPromptsConflict, NoGoldenPrompts, RunUnderWay
 from gateway.engine.consistency.models import GoldenSetRow, RunRow
-from gateway.engine.consistency.types import GoldenPrompt, GoldenSet, Reason, Run, State
+from gateway.engine.consistency.types import GoldenPrompt, GoldenSet, Reason, Run, State, asked_digest
 from gateway.knowledge.personas import selectors as personas
 from gateway.knowledge.personas import services as publishing
 from gateway.knowledge.personas.formats import digest
@@ -38,12 +38,13 @@ def save(
     request_id: UUID | None = None,
 ) -> GoldenSet:
     """Save a persona's golden prompts, all at once. ``settings`` are the other fields of ``GoldenSet``;
-    ``expected_revision`` is the revision the caller saw, 0 for none. The same again changes nothing.
+    ``expected_revision`` is the revision the caller saw, 0 for none. The same again changes nothing. A persona that is
+    only drafted so far may have some.
 
     Raises PersonaNotFound, PersonaArchived, and GoldenPromptsConflict with who saved them meanwhile.
     """
     with transaction.atomic():
-        publishing.locked_in_use(persona_id)
+        _locked(persona_id)
         row = GoldenSetRow.objects.select_for_update().filter(persona_id=persona_id).first()
         if expected_revision is not None and expected_revision != (row.revision if row else 0):
             raise _conflict(row)
@@ -64,7 +65,7 @@ def delete(persona_id: str, *, actor: Actor, request_id: UUID | None = None) -> 
     """Let the cartridge's examples stand in again; runs stay. Deleting twice is the same as once. Raises
     PersonaNotFound."""
     with transaction.atomic():
-        personas.get(persona_id)
+        selectors.known(persona_id)
         gone, _ = GoldenSetRow.objects.filter(persona_id=persona_id).delete()
         if gone:
             _record("golden_prompts.deleted", persona_id, actor=actor, request_id=request_id)
@@ -87,6 +88,7 @@ def start(
     could not be published, NoGoldenPrompts, and RunUnderWay while another one of the persona is.
     """
     with transaction.atomic():
+        publishing.one_at_a_time()
         if target == DRAFT:
             raw, version = personas.draft(persona_id).raw, None
             publishing.checked(raw, persona_id)
@@ -98,7 +100,8 @@ def start(
         if not golden.prompts:
             told = f"Persona {persona_id!r} has neither golden prompts nor examples; save some first."
             raise NoGoldenPrompts(told)
-        _one_at_a_time(persona_id)
+        _refuse_second(persona_id)
+        answers, judges = model or golden.model, judge_model or golden.judge_model
         row = RunRow(
             persona_id=persona_id,
             version=version,
@@ -107,8 +110,9 @@ def start(
             reason=Reason.NIGHTLY if night else Reason.MANUAL,
             night=night,
             prompts=[plain(asdict(one)) for one in golden.prompts],
-            model=model or golden.model,
-            judge_model=judge_model or golden.judge_model,
+            model=answers,
+            judge_model=judges,
+            asked_digest=asked_digest(golden.prompts, answers, judges),
             tolerance_percent=golden.tolerance_percent,
             started_by=str(actor),
         )
@@ -151,9 +155,16 @@ def _of_draft(persona_id: str, raw: dict[str, Any]) -> GoldenSet:
     return selectors.to_set(row) if row else GoldenSet(persona_id, selectors.examples(Cartridge.of(raw)))
 
 
-def _one_at_a_time(persona_id: str) -> None:
-    """Of one persona one run is under way; it costs money, and two would say the same."""
+def _locked(persona_id: str) -> None:
+    """Hold the persona until the transaction ends: its row, or, for one that is only drafted so far, its name. In the
+    order in which a publish takes them. Raises PersonaNotFound, PersonaArchived."""
     publishing.one_at_a_time()
+    if selectors.known(persona_id) is not None:
+        publishing.locked_in_use(persona_id)
+
+
+def _refuse_second(persona_id: str) -> None:
+    """Of one persona one run is under way; it costs money, and two would say the same."""
     for row in RunRow.objects.filter(persona_id=persona_id, state=State.RUNNING).defer("replies", "cartridge"):
         known = selectors.to_run(row, replies=False)
         if known.state is State.RUNNING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway.core import ids
+from gateway.knowledge.personas.formats import digest
 
 MAX_PROMPTS, MAX_NAME, MAX_TEXT = 50, 100, 4_000
 MAX_PHRASES, MAX_PHRASE, MAX_CHARS = 20, 200, 20_000
@@ -56,6 +59,30 @@ class GoldenSet:
     updated_by: str | None = None
 
 
+def asked_digest(prompts: Iterable[GoldenPrompt], model: str, judge_model: str | None) -> str:
+    """Of all that decides how an answer scores: what is asked and held against it, who answers, who judges. Names and
+    order decide nothing."""
+    asked = sorted(json.dumps({**asdict(one), "name": None}, sort_keys=True) for one in prompts)
+    return digest({"prompts": asked, "model": model, "judge_model": judge_model})
+
+
+class Lack(StrEnum):
+    """What a run's scores can lack: an answer, its comparison with its reference, the judge's opinion of it."""
+
+    ANSWER = "answer"
+    SIMILARITY = "similarity"
+    JUDGE = "judge"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """``count`` of a run's answers lack this; ``code`` is the error that was met most often."""
+
+    what: Lack
+    count: int
+    code: str
+
+
 class Reason(StrEnum):
     MANUAL = "manual"
     NIGHTLY = "nightly"
@@ -93,12 +120,14 @@ class Scores:
 @dataclass(frozen=True, slots=True)
 class Run:
     """One time that golden prompts were asked. ``version`` is None for a draft, which ``digest`` tells from others;
-    ``done`` of ``total`` prompts were asked; ``replies`` hold what was said and how it scored."""
+    ``asked_digest`` says what was asked, and of whom (``asked_digest``); ``done`` of ``total`` prompts were asked;
+    ``missing`` is what the scores do not know of; ``replies`` hold what was said and how it scored."""
 
     id: UUID
     persona_id: str
     version: int | None
     digest: str
+    asked_digest: str
     reason: Reason
     state: State
     model: str
@@ -107,6 +136,7 @@ class Run:
     total: int
     done: int
     scores: Scores
+    missing: tuple[Missing, ...]
     error: dict[str, Any] | None
     replies: tuple[dict[str, Any], ...]
     operation_id: UUID | None
@@ -126,14 +156,19 @@ class Run:
 
     @property
     def within(self) -> bool | None:
-        """Whether that is within what was tolerated; None while it is not known."""
+        """Whether that is within what was tolerated; None while it is not known, or the best that is known lacks
+        something."""
         drift = self.drift_percent
-        return None if drift is None else drift <= self.tolerance_percent
+        if drift is None or (self.missing and drift <= self.tolerance_percent):
+            return None
+        return drift <= self.tolerance_percent
 
 
 @dataclass(frozen=True, slots=True)
 class VersionStanding:
-    """The last run of a version, and how much further off it is than the version before (percentage points)."""
+    """The last run of a version, or of the draft that it was published from, and how much further off it is than the
+    version before (percentage points)."""
 
+    version: int
     run: Run
     change_points: float | None

@@ -7,8 +7,8 @@ from gateway.platform.requests import selectors as requests
 
 
 def of(experiment: Experiment) -> tuple[ArmResult, ArmResult]:
-    """Both arms, A first, over every call to the two versions since the experiment began and until it ended. Calls that
-    asked for a version by its number are among them: the records do not tell them apart."""
+    """Both arms, A first, over every call of people to the two versions since the experiment began and until it ended.
+    Calls that asked for a version by its number are among them: the records do not tell them apart."""
     found = requests.by_persona_version(
         experiment.persona_id,
         (experiment.version_a, experiment.version_b),

@@ -141,8 +141,7 @@ def publish(
         if persona is not None:
             services.expect(persona, row.based_on if expected_version is None else expected_version)
         services.checked(row.cartridge, persona_id)
-        if persona is not None:
-            gates.require(persona_id, digest(row.cartridge))
+        gates.require(persona_id, digest(row.cartridge))
         if persona is None:
             services.make_room(limit)
             persona = PersonaRow.objects.create(slug=persona_id, current_version=0)

@@ -120,6 +120,12 @@ def versions(persona_id: str, *, limit: int | None = None, cursor: str | None = 
     return cut(found, size, key=lambda version: version.pk)
 
 
+def published_as(persona_id: str, digests: Sequence[str]) -> list[tuple[int, str]]:
+    """(version, digest) of each version whose document has one of these digests."""
+    rows = PersonaVersionRow.objects.filter(persona__slug=persona_id, digest__in=digests)
+    return list(rows.values_list("version", "digest"))
+
+
 def count() -> int:
     """How many personas are in use; archived ones do not count toward the plan."""
     return PersonaRow.objects.filter(archived_at=None).count()

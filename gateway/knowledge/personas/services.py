@@ -42,7 +42,7 @@ def create(
     """Create a persona and publish its first version; an archived one of the same id comes back with its next version.
 
     ``limit`` is the plan's number of personas (None: no limit). Raises InvalidCartridge, PersonaExists,
-    PersonaLimitReached, and for one that comes back what a gate raises.
+    PersonaLimitReached, and what a gate raises.
     """
     checked(raw)
     with transaction.atomic():
@@ -51,10 +51,8 @@ def create(
         if row is not None and row.archived_at is None:
             raise PersonaExists(f"There is a persona {raw['id']!r} already.", extra={"version": row.current_version})
         make_room(limit)
-        if row is None:
-            row = PersonaRow.objects.create(slug=raw["id"], current_version=0)
-        else:
-            gates.require(row.slug, digest(raw))
+        gates.require(raw["id"], digest(raw))
+        row = row or PersonaRow.objects.create(slug=raw["id"], current_version=0)
         row.archived_at = None
         return publish_row(row, raw, "persona.created", actor=actor, request_id=request_id, made_from=made_from)
 

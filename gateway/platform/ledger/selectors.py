@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import QuerySet, Sum
 
 from gateway.core import clock
+from gateway.core.endpoint import REHEARSAL
 from gateway.platform.ledger.lines import day_of, month_bounds
 from gateway.platform.ledger.models import LedgerDailyRow, LedgerEntryRow
 from gateway.platform.ledger.types import (
@@ -152,8 +153,9 @@ def last_request(org_id: UUID) -> LedgerEntry | None:
 
 
 def _turns(org_id: UUID) -> QuerySet[LedgerEntryRow]:
-    """Without the test calls of providers, which come by the native API and have no persona."""
-    return LedgerEntryRow.objects.filter(org_id=org_id).exclude(surface="v1", persona_id=None)
+    """Without the test calls of providers, which come by the native API and have no persona, and without rehearsals."""
+    rows = LedgerEntryRow.objects.filter(org_id=org_id).exclude(surface=REHEARSAL)
+    return rows.exclude(surface="v1", persona_id=None)
 
 
 def month_totals(org_id: UUID, month: str | None = None) -> MonthTotals:

@@ -40,7 +40,7 @@ router = Router(tags=["personas"])
 @endpoint(scope=Scope.PERSONAS_READ)
 async def get_golden_prompts(request: HttpRequest, response: HttpResponse, persona_id: str) -> GoldenPromptsOut:
     """The questions that tell whether the persona still sounds like itself. Where none were saved, the examples of the
-    current version stand in, and `revision` is 0."""
+    current version (or of the draft, before the first) stand in, and `revision` is 0."""
     principal = _allowed(call_of(request), persona_id)
     found = await in_tenant(principal.ref, selectors.golden_set, persona_id)
     response["ETag"] = f'"{found.revision}"'
@@ -52,8 +52,9 @@ async def get_golden_prompts(request: HttpRequest, response: HttpResponse, perso
 async def save_golden_prompts(
     request: HttpRequest, response: HttpResponse, persona_id: str, body: GoldenPromptsIn
 ) -> GoldenPromptsOut:
-    """All of them at once. Nightly runs are made on behalf of whoever saved them last. `expected_revision` or
-    `If-Match` make it conditional: 409 with who saved them in between."""
+    """All of them at once; a draft will do, the persona need not be published yet. Nightly runs are made on behalf of
+    whoever saved them last. `expected_revision` or `If-Match` make it conditional: 409 with who saved them in
+    between."""
     call = call_of(request)
     principal = _allowed(call, persona_id)
     if body.nightly:
@@ -141,7 +142,8 @@ async def get_consistency_run(request: HttpRequest, persona_id: str, run_id: str
 @router.get("/personas/{persona_id}/consistency", response=ConsistencyOut, summary="How each version stands")
 @endpoint(scope=Scope.PERSONAS_READ)
 async def get_consistency(request: HttpRequest, persona_id: str) -> ConsistencyOut:
-    """The last finished run of each version with its drift, and what changed from version to version."""
+    """The last finished run of each version with its drift, and what changed from version to version. A run of the
+    draft that a version was published from is the version's own."""
     principal = _allowed(call_of(request), persona_id)
     return ConsistencyOut.of(persona_id, *await in_tenant(principal.ref, _standings, persona_id))
 
@@ -166,12 +168,13 @@ def _operation(found: Run, principal: Principal) -> dict[str, object] | None:
 
 
 def _page(persona_id: str, version: int | None, limit: int | None, cursor: str | None) -> Page[Run]:
-    personas.get(persona_id)
+    selectors.known(persona_id)
     return selectors.page(persona_id, version=version, limit=limit, cursor=cursor)
 
 
 def _standings(persona_id: str) -> tuple[int, list[VersionStanding], Run | None]:
-    current = personas.get(persona_id).current_version
+    persona = selectors.known(persona_id)
+    current = persona.current_version if persona is not None else 0
     try:
         drafted = digest(personas.draft(persona_id).raw)
     except DraftNotFound:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -118,7 +119,7 @@ def test_gate__of_a_required_persona__lets_through_only_the_document_that_was_in
         digest = personas.load("sage").digest
         with pytest.raises(ConsistencyRequired) as refused:
             requiring.require("sage", digest)
-        assert refused.value.extra["run_id"] is None
+        assert (refused.value.extra["run_id"], refused.value.extra["reasons"]) == (None, ["not_asked"])
         run = services.start("sage", None, actor=ME)
         for consistency, passes in ((None, False), (0.89, False), (0.9, True)):
             RunRow.objects.filter(pk=run.id).update(state=State.DONE, consistency=consistency)
@@ -142,6 +143,80 @@ def test_gate__of_a_required_persona__lets_through_only_the_document_that_was_in
     with scope(globex):
         requiring.require("sage", digest)
         assert publishing.publish("sage", cartridge(tone="formal"), actor=ME).version == 2
+
+
+@pytest.mark.parametrize(
+    ("found", "reasons", "told"),
+    [
+        ({"consistency": None}, ["not_scored"], "nothing could be told of its answers"),
+        ({"consistency": 0.5}, ["off"], "it is 50.0 % off the persona's voice, and 10 % are tolerated"),
+        (
+            {"consistency": 1.0, "missing": [{"what": "answer", "count": 1, "code": "upstream_error"}]},
+            ["unanswered"],
+            "1 of 1 prompts got no answer (upstream_error)",
+        ),
+        (
+            {"consistency": None, "missing": [{"what": "similarity", "count": 1, "code": "embedder_unavailable"}]},
+            ["not_compared"],
+            "1 of 1 answers could not be compared with what they are held against (embedder_unavailable)",
+        ),
+        (
+            {"consistency": 0.5, "missing": [{"what": "judge", "count": 1, "code": "model_not_found"}]},
+            ["not_judged", "off"],
+            "a/judge gave no opinion of 1 of 1 answers (model_not_found); it is 50.0 % off",
+        ),
+    ],
+)
+def test_gate__whose_run_lacks_something_or_is_off__says_what_and_what_to_do(both, found, reasons, told) -> None:
+    acme, globex = both
+    with scope(acme):
+        save(required=True, judge_model="a/judge")
+        run = services.start("sage", None, actor=ME)
+        RunRow.objects.filter(pk=run.id).update(state=State.DONE, **found)
+        shown = selectors.run("sage", run.id)
+        assert shown.within is (False if "off" in reasons else None)
+        with pytest.raises(ConsistencyRequired) as refused:
+            requiring.require("sage", run.digest)
+        assert (refused.value.extra["reasons"], refused.value.extra["run_id"]) == (reasons, run.public_id)
+        assert told in refused.value.detail
+        assert "None" not in refused.value.detail
+        assert "POST /v1/personas/sage/consistency-runs" in refused.value.detail
+    with scope(globex):
+        requiring.require("sage", run.digest)
+
+
+def test_gate__of_prompts_named_and_ordered_otherwise__takes_the_run_and_of_others_does_not(both) -> None:
+    acme, globex = both
+    first, second = GoldenPrompt("One", "One?", contains=("a",)), GoldenPrompt("Two", "Two?", max_chars=9)
+    strict = {**SETTINGS, "required": True}
+
+    def ask(*prompts: GoldenPrompt, **more: object) -> None:
+        services.save("sage", prompts=prompts, settings={**strict, **more}, actor=ME)
+
+    with scope(acme):
+        ask(first, second)
+        run = services.start("sage", None, actor=ME)
+        RunRow.objects.filter(pk=run.id).update(state=State.DONE, consistency=0.95)
+        requiring.require("sage", run.digest)
+        ask(replace(second, name="Zwei"), first, tolerance_percent=5)
+        requiring.require("sage", run.digest)
+        for changed, reasons in (
+            ({"prompts": (first,)}, ["other_prompts"]),
+            ({"prompts": (first, replace(second, max_chars=10))}, ["other_prompts"]),
+            ({"prompts": (first, second), "model": "a/b"}, ["other_model"]),
+            (
+                {"prompts": (first,), "model": "a/b", "judge_model": "c/d"},
+                ["other_model", "other_judge", "other_prompts"],
+            ),
+            ({"prompts": (first, second), "tolerance_percent": 4}, ["off"]),
+        ):
+            ask(*changed.pop("prompts"), **changed)
+            with pytest.raises(ConsistencyRequired) as refused:
+                requiring.require("sage", run.digest)
+            assert refused.value.extra["reasons"] == reasons
+            assert refused.value.extra["run_id"] == run.public_id
+    with scope(globex):
+        requiring.require("sage", run.digest)
 
 
 def test_runs__older_than_the_newest_five_hundred__are_let_go(both, monkeypatch) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from gateway.core import clock
 from gateway.platform.requests.models import BodyRow, RequestRow
 from gateway.platform.requests.selectors.bodies import opened
-from gateway.platform.requests.selectors.records import visible
+from gateway.platform.requests.selectors.records import of_people, visible
 from gateway.platform.requests.types import KeptInput, Part, RecordKind
 from tenants.types import Principal
 
@@ -15,7 +15,7 @@ from tenants.types import Principal
 def kept_inputs(*, since: datetime, limit: int, principal: Principal | None = None) -> tuple[list[KeptInput], int]:
     """(the newest ``limit`` calls whose whole request was kept, how many calls there were in all) since a moment, among
     those that the caller may see."""
-    rows = visible(RequestRow.objects.filter(kind=RecordKind.REQUEST, occurred_at__gte=since), principal)
+    rows = of_people(visible(RequestRow.objects.filter(kind=RecordKind.REQUEST, occurred_at__gte=since), principal))
     bodies = BodyRow.objects.filter(part=Part.REQUEST, truncated=False, expires_at__gt=clock.now())
     kept = bodies.filter(request_id__in=rows.values("id")).order_by("-request_id")[:limit]
     found = {body.request_id: body for body in kept}

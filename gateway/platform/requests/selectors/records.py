@@ -10,6 +10,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from gateway.core import clock
+from gateway.core.endpoint import REHEARSAL
 from gateway.core.pagination import Page, page
 from gateway.platform.requests.errors import SearchTooSlow
 from gateway.platform.requests.models import RequestRow
@@ -73,6 +74,11 @@ def visible(rows: QuerySet[RequestRow], principal: Principal | None) -> QuerySet
     if principal.grant.persona_ids is not None:
         allowed &= Q(persona_id__in=principal.grant.persona_ids)
     return rows.filter(allowed | Q(key_id=principal.grant.public_id)) if allowed else rows
+
+
+def of_people(rows: QuerySet[RequestRow]) -> QuerySet[RequestRow]:
+    """Without rehearsals, which nobody asked for."""
+    return rows.exclude(surface=REHEARSAL)
 
 
 @contextmanager

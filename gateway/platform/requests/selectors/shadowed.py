@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from gateway.platform.requests.models import RequestRow
-from gateway.platform.requests.selectors.records import SEARCH_MS, limited, visible
+from gateway.platform.requests.selectors.records import SEARCH_MS, limited, of_people, visible
 from gateway.platform.requests.types import RecordKind, Shadowed
 from tenants.types import Principal
 
@@ -19,7 +19,7 @@ def shadowed(
 ) -> tuple[list[Shadowed], int]:
     """(the newest ``limit`` records since a moment that an overlay in shadow speaks of (``org``, ``team:sales``; None:
     any), how many calls there were in all), among those that the caller may see. Raises SearchTooSlow."""
-    window = visible(RequestRow.objects.filter(occurred_at__gte=since), principal)
+    window = of_people(visible(RequestRow.objects.filter(occurred_at__gte=since), principal))
     told = window.filter(_SPOKEN_OF)
     if overlay is not None:
         told = told.filter(record__shadow__overlays__contains=[{"name": overlay}])

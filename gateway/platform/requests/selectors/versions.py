@@ -1,4 +1,4 @@
-"""What was asked of single versions of a persona."""
+"""What people asked of single versions of a persona: rehearsals and replays are not among it, because nobody did."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+
+from gateway.core.endpoint import REHEARSAL
 
 _USE = """
 SELECT (record->>'persona_version')::int AS version, count(*), count(DISTINCT subject_id),
@@ -18,7 +20,7 @@ SELECT (record->>'persona_version')::int AS version, count(*), count(DISTINCT su
         record, '$.decisions[*] ? (@.stage == "writes").proposed[*]'))
 FROM request_record
 WHERE persona_id = %s AND kind = 'request' AND occurred_at >= %s AND (%s::timestamptz IS NULL OR occurred_at < %s)
-    AND (record->>'persona_version')::int = ANY(%s)
+    AND (record->>'persona_version')::int = ANY(%s) AND surface <> %s AND parent_id IS NULL
 GROUP BY 1
 """
 
@@ -42,5 +44,5 @@ def by_persona_version(
 ) -> dict[int, VersionUse]:
     """The use of each of these versions between two moments (``until`` None: now); one without calls is left out."""
     with connection.cursor() as cursor:
-        cursor.execute(_USE, [persona_id, since, until, until, list(versions)])
+        cursor.execute(_USE, [persona_id, since, until, until, list(versions), REHEARSAL])
         return {version: VersionUse(*rest) for version, *rest in cursor.fetchall()}

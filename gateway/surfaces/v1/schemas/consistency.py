@@ -78,7 +78,7 @@ class GoldenPromptOut(Schema):
 
 
 class GoldenPromptsOut(Schema):
-    """`revision` 0: none were saved, and these are the examples of the current version."""
+    """`revision` 0: none were saved, and these are the examples of the current version, or of the first draft."""
 
     persona_id: str
     prompts: list[GoldenPromptOut]
@@ -142,9 +142,19 @@ class ConsistencyReplyOut(Schema):
     error: dict[str, Any] | None
 
 
+class MissingOut(Schema):
+    """`count` of the answers lack this, mostly because of `code`: there is no answer, it could not be compared with
+    what it is held against, or the judge gave no opinion of it."""
+
+    what: Literal["answer", "similarity", "judge"]
+    count: int
+    code: str
+
+
 class ConsistencyRunOut(Schema):
-    """One run. `version` is null for a draft; `drift_percent` is how far off the persona's voice the answers are, and
-    `within` whether that is tolerated; `replies` only where a single run is asked for."""
+    """One run. `version` is null for a draft; `drift_percent` is how far off the persona's voice the answers are, as
+    far as that is known, and `missing` what is not. `within` says whether that is tolerated, and is true only where
+    nothing is missing; `replies` only where a single run is asked for."""
 
     id: str
     persona_id: str
@@ -160,6 +170,7 @@ class ConsistencyRunOut(Schema):
     drift_percent: float | None
     tolerance_percent: int
     within: bool | None
+    missing: list[MissingOut]
     error: dict[str, Any] | None
     replies: list[ConsistencyReplyOut] | None
     operation_id: str | None
@@ -198,8 +209,8 @@ class ConsistencyRunPage(Schema):
 
 
 class VersionStandingOut(Schema):
-    """A version's last finished run; `change_points` is how many percentage points further off it is than the version
-    before that was asked."""
+    """A version's last finished run, whose own `version` is null where it was asked as the draft; `change_points` is
+    how many percentage points further off it is than the version before that was asked."""
 
     version: int
     current: bool
@@ -208,7 +219,8 @@ class VersionStandingOut(Schema):
 
 
 class ConsistencyOut(Schema):
-    """How each version stands, newest first, and the draft as it is now (null where it was not asked)."""
+    """How each version stands, newest first, and the draft as it is now (null where it was not asked).
+    `current_version` is 0 before the first."""
 
     persona_id: str
     current_version: int
@@ -219,8 +231,8 @@ class ConsistencyOut(Schema):
     def of(cls, persona_id: str, current: int, found: list[VersionStanding], draft: Run | None) -> ConsistencyOut:
         shown = [
             VersionStandingOut(
-                version=one.run.version or 0,
-                current=one.run.version == current,
+                version=one.version,
+                current=one.version == current,
                 change_points=one.change_points,
                 run=ConsistencyRunOut.of(one.run),
             )
