@@ -12,8 +12,8 @@ from django.db import connection
 from gateway.core import ids
 from gateway.core.journal import Actor, Change, Event, record
 from gateway.knowledge.memory import facts, selectors, storage
-from gateway.knowledge.memory.errors import AlreadyRemembered, MemoryForgotten, VersionConflict
-from gateway.knowledge.memory.placement import Kind, claim_again, place
+from gateway.knowledge.memory.errors import AlreadyRemembered, Contradicts, MemoryForgotten, VersionConflict
+from gateway.knowledge.memory.placement import Kind, Reach, claim_again, place
 from gateway.knowledge.memory.types import Memory, Status
 
 _WORDINGS = """
@@ -58,35 +58,37 @@ def latest(memory: Memory) -> Memory:
     return memory
 
 
-def current(memory: Memory, expected_version: int | None) -> Memory:
+def current(memory: Memory, expected_version: int | None, reach: Reach) -> Memory:
     """The memory itself when it is what its reader thinks it is. Raises MemoryForgotten, or VersionConflict with what
-    came in between."""
+    came in between, as far as ``reach`` lets its reader see that."""
     alive(memory)
     if memory.superseded_by is not None:
         newest = selectors.get(storage.head(memory.id))
-        raise conflict(newest, "Somebody else corrected it." if memory.corrected else "A newer fact took over.")
+        raise conflict(newest, "Somebody else corrected it." if memory.corrected else "A newer fact took over.", reach)
     if expected_version is not None and expected_version != memory.version:
-        raise conflict(memory, f"It is at version {memory.version}, not {expected_version}.")
+        raise conflict(memory, f"It is at version {memory.version}, not {expected_version}.", reach)
     return memory
 
 
-def conflict(newest: Memory, why: str) -> VersionConflict:
-    extra = {
-        "current_version": newest.version,
-        "current": {
-            "id": newest.public_id, "version": newest.version, "text": newest.text, "value": newest.value,
-            "status": newest.status, "changed_by": newest.created_by, "changed_at": newest.recorded_at.isoformat(),
-        },
-    }  # fmt: skip
+def conflict(newest: Memory, why: str, reach: Reach) -> VersionConflict:
+    shown: dict[str, Any] = {"id": newest.public_id, "version": newest.version}
+    if reach.covers(newest):
+        shown |= {
+            "text": newest.text, "value": newest.value, "status": newest.status, "changed_by": newest.created_by,
+            "changed_at": newest.recorded_at.isoformat(),
+        }  # fmt: skip
+    extra = {"current_version": newest.version, "current": shown}
     return VersionConflict(f"{why} Read {newest.public_id} and decide again.", extra=extra)
 
 
-def settle(memory: Memory, now: datetime, *, besides: tuple[UUID, ...] = ()) -> Settled:
+def settle(memory: Memory, now: datetime, reach: Reach, *, besides: tuple[UUID, ...] = ()) -> Settled:
     """Find the place of a corrected or restored memory among its slot's facts and change those that it takes over from.
-    Raises AlreadyRemembered when one of them says the same."""
+    Raises AlreadyRemembered when one of them says the same, Contradicts when one of them is beyond ``reach``."""
     known = facts.of_slots([(memory.subject_pk, memory)], besides=[memory.id, *besides])
     same_slot = known.get((memory.subject_pk, memory.slot or ""), [])
-    placed = place(claim_again(memory), same_slot)
+    placed = place(claim_again(memory), same_slot, reach=reach)
+    if placed.kind == Kind.PROPOSE:
+        raise Contradicts("This contradicts a memory beyond this key's reach; store it anew and it becomes a proposal.")
     if placed.twin is not None and placed.twin.is_current:
         raise already(placed.twin.id)
     before = sum(fact.is_current for fact in same_slot)

@@ -175,6 +175,11 @@ class Memory:
     def public_id(self) -> str:
         return ids.public("mem", self.id)
 
+    @property
+    def audience(self) -> str | None:
+        """The one persona that may recall it; None for all."""
+        return self.persona_id if self.scope == Visibility.PRIVATE else None
+
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:

@@ -18,7 +18,7 @@ from gateway.knowledge.memory import selectors as memory
 from gateway.knowledge.memory import services
 from gateway.knowledge.memory.types import Memory, Status
 from gateway.platform.telemetry.memories import memories as counted
-from gateway.surfaces.v1.memories_access import changeable, may_see, seen
+from gateway.surfaces.v1.memories_access import changeable, may_see, reach_of, seen
 from gateway.surfaces.v1.schemas.memories import ForgottenOut, MemoryOut
 from gateway.surfaces.v1.schemas.memory_changes import CorrectionIn, MemoryHistory
 from tenants import plans
@@ -47,10 +47,12 @@ async def correct_memory(request: HttpRequest, memory_id: str, body: CorrectionI
     """The corrected memory, which has an id of its own and one version more; the old wording becomes history.
 
     ``expected_version`` or ``If-Match: "3"`` make it conditional. 409 when somebody else corrected it first or a newer
-    fact took over (``current`` is what there is now), 410 for a forgotten one."""
+    fact took over (``current`` is what there is now, its id and version alone when it is beyond the key's reach)
+    and when it would take over from a memory beyond that reach, 410 for a forgotten one."""
     call = call_of(request)
     expected = body.expected_version if body.expected_version is not None else if_match(request)
-    return MemoryOut.of(await _changed(call, memory_id, services.correct, body.changes(), expected_version=expected))
+    given = {"expected_version": expected, "reach": reach_of(call.principal)}
+    return MemoryOut.of(await _changed(call, memory_id, services.correct, body.changes(), **given))
 
 
 @router.delete("/memories/{memory_id}", response=ForgottenOut, summary="Forget a memory")
@@ -77,7 +79,8 @@ async def restore_memory(request: HttpRequest, memory_id: str) -> MemoryOut:
     """Within 30 days of the forgetting; 410 afterwards, 409 when the same was stored anew meanwhile."""
     call = call_of(request)
     limit = plans.limits(call.principal.organization).memories
-    return MemoryOut.of(await _changed(call, memory_id, services.restore, limit_per_subject=limit))
+    given = {"limit_per_subject": limit, "reach": reach_of(call.principal)}
+    return MemoryOut.of(await _changed(call, memory_id, services.restore, **given))
 
 
 @router.post("/memories/{memory_id}/silence", response=MemoryOut, summary="Keep a memory and never recall it")

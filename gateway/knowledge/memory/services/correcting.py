@@ -17,6 +17,7 @@ from gateway.knowledge.memory.changing import COUNTED, already, current, held, s
 from gateway.knowledge.memory.drafts import USER_SAID, Draft, check
 from gateway.knowledge.memory.errors import InvalidMemory
 from gateway.knowledge.memory.models import MemoryRow
+from gateway.knowledge.memory.placement import EVERYTHING, Reach
 from gateway.knowledge.memory.types import Memory, NewMemory, Status
 
 # What may be corrected; who may see it, and where it came from, is what it is.
@@ -36,16 +37,18 @@ def correct(
     expected_version: int | None,
     actor: Actor,
     request_id: UUID | None = None,
+    reach: Reach = EVERYTHING,
 ) -> Memory:
     """Replace a memory by its corrected self, which has the same sources and one version more; ``changes`` hold the
     fields that differ, None empties one. Changes that change nothing leave it as it is.
 
     Raises MemoryNotFound, MemoryForgotten, VersionConflict (with what came in between) when it is no longer the current
-    one or not at ``expected_version``, AlreadyRemembered when another memory says exactly that, InvalidMemory.
+    one or not at ``expected_version``, AlreadyRemembered when another memory says exactly that, Contradicts when it would
+    take over from one beyond ``reach``, InvalidMemory.
     """
     _check_names(changes)
     with transaction.atomic():
-        before = current(held(memory_id), expected_version)
+        before = current(held(memory_id), expected_version, reach)
         changed = sorted(name for name, value in changes.items() if value != getattr(before, name))
         if not changed:
             return before
@@ -53,7 +56,7 @@ def correct(
         draft = check(_new(before, {name: changes[name] for name in changed}), now)
         _check_twin(before, draft)
         row = _row(before, draft, now, str(actor), set(changed))
-        settled = settle(_as_memory(before, row), now, besides=(before.id,))
+        settled = settle(_as_memory(before, row), now, reach, besides=(before.id,))
         if settled.history:
             successor = settled.history.pop("superseded_by_id")
             row |= settled.history | {"status": Status.SUPERSEDED, "superseded_by": successor}

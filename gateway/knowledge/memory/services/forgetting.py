@@ -14,6 +14,7 @@ from gateway.knowledge.memory import embedding, selectors, storage, wording
 from gateway.knowledge.memory.changing import COUNTED, already, event_of, held, latest, settle, trail, wordings
 from gateway.knowledge.memory.errors import MemoryForgotten, MemoryLimitReached
 from gateway.knowledge.memory.models import MemoryRow, Tombstone
+from gateway.knowledge.memory.placement import EVERYTHING, Reach
 from gateway.knowledge.memory.slots import value_key
 from gateway.knowledge.memory.types import Memory, Status
 
@@ -47,11 +48,18 @@ def forget(memory_id: UUID, *, actor: Actor, request_id: UUID | None = None) -> 
         return selectors.get(memory_id)
 
 
-def restore(memory_id: UUID, *, actor: Actor, limit_per_subject: int | None, request_id: UUID | None = None) -> Memory:
+def restore(
+    memory_id: UUID,
+    *,
+    actor: Actor,
+    limit_per_subject: int | None,
+    request_id: UUID | None = None,
+    reach: Reach = EVERYTHING,
+) -> Memory:
     """Undo a forgetting of the last 30 days, tombstones included; a memory that is not forgotten is left as it is.
 
     Raises MemoryNotFound once it is purged, MemoryForgotten when the 30 days are over, AlreadyRemembered when the same
-    was stored anew meanwhile, and MemoryLimitReached.
+    was stored anew meanwhile, Contradicts when it would take over from one beyond ``reach``, and MemoryLimitReached.
     """
     with transaction.atomic():
         before = held(memory_id)
@@ -60,7 +68,7 @@ def restore(memory_id: UUID, *, actor: Actor, limit_per_subject: int | None, req
         if clock.now() - before.forgotten_at > UNDO:
             raise MemoryForgotten("This memory was forgotten more than 30 days ago and cannot be brought back.")
         kept = [
-            _bring_back(one, limit_per_subject)
+            _bring_back(one, limit_per_subject, reach)
             for one in wordings(latest(before))
             if one.forgotten_at == before.forgotten_at
         ]
@@ -70,7 +78,7 @@ def restore(memory_id: UUID, *, actor: Actor, limit_per_subject: int | None, req
         return selectors.get(memory_id)
 
 
-def _bring_back(memory: Memory, limit: int | None) -> int:
+def _bring_back(memory: Memory, limit: int | None, reach: Reach) -> int:
     """Undo one row's forgetting: its place in its slot is found anew. Returns how many more memories are kept (1 or
     less)."""
     changes: dict[str, Any] = {"status": Status.SUPERSEDED, "forgotten_at": None}
@@ -79,7 +87,7 @@ def _bring_back(memory: Memory, limit: int | None) -> int:
         changes |= {"status": Status.SILENCED if memory.silenced_at else Status.ACTIVE, "retired_at": None}
         gained = 1
         _check_place(memory, limit)
-        settled = settle(memory, clock.now())
+        settled = settle(memory, clock.now(), reach)
         if settled.history:
             changes |= settled.history
             changes["status"] = Status.SILENCED if memory.silenced_at else Status.SUPERSEDED
