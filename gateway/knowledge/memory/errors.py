@@ -26,7 +26,7 @@ class AlreadyRemembered(Conflict):
 
 
 class Contradicts(Conflict):
-    """What would be written contradicts what is better known, or lies beyond the writer's reach; it takes a proposal."""
+    """It contradicts what is better known, or what lies beyond the writer's reach; it takes a proposal."""
 
     default_code = "memory_contradicts"
 

@@ -15,8 +15,10 @@ from gateway.core.journal import Actor
 from gateway.governance.proposals.errors import NotReversible
 from gateway.governance.proposals.types import Draft, Effect, Proposal
 from gateway.knowledge.memory import selectors, services
+from gateway.knowledge.memory.drafts import audience
 from gateway.knowledge.memory.errors import MemoryNotFound
 from gateway.knowledge.memory.models import MemoryRow
+from gateway.knowledge.memory.questions import quoted
 from gateway.knowledge.memory.slots import is_single, name_of
 from gateway.knowledge.memory.types import Memory, Status, Visibility
 from tenants import plans
@@ -47,15 +49,19 @@ def upsert_diff(draft: Draft) -> dict[str, Any]:
         return {"before": None, "after": after}
     private = Q(scope=Visibility.PRIVATE) & ~Q(persona_id=draft.persona_id) & Q(persona_id__isnull=False)
     rows = MemoryRow.objects.filter(subject_pk=draft.subject_pk, slot=name_of(slot), status=Status.ACTIVE)
-    texts = list(rows.exclude(private).order_by("-id").values_list("body", flat=True)[:_MOST_SHOWN])
-    return {"before": "\n".join(texts) or None, "after": after}
+    found = list(rows.exclude(private).order_by("-id")[:_MOST_SHOWN])
+    if not found:
+        return {"before": None, "after": after}
+    of = [quoted(row.memory_scope, audience(row.scope, row.persona_id)) for row in found]
+    return {"before": "\n".join(row.body for row in found), "after": after, "of": of}
 
 
 def forget_diff(draft: Draft) -> dict[str, Any]:
     """The memory that would go; nothing before when it is gone already or is none of this subject's."""
     memory = _find(draft)
-    gone = memory is None or memory.status == Status.FORGOTTEN
-    return {"before": None if gone or memory is None else memory.text, "after": None}
+    if memory is None or memory.status == Status.FORGOTTEN:
+        return {"before": None, "after": None}
+    return {"before": memory.text, "after": None, "of": [quoted(memory.memory_scope, memory.audience)]}
 
 
 def forget(proposal: Proposal) -> Effect:

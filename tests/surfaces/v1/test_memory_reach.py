@@ -104,3 +104,39 @@ def test_old_news__over_history_beyond_reach__asks_and_ends_nothing(
     asked = told(narrow, ann, "Lives in Hell", value="Hell", occurred_at="2025-02-01T00:00:00Z", **HOME)
     assert asked.status_code == 202, asked.text
     assert known(acme, ann, as_of="2025-03-01T00:00:00Z") == ["Lives in Oslo"]
+
+
+def test_proposal__quoting_a_memory_beyond_reach__is_masked_and_not_the_keys_to_approve(
+    acme: httpx.Client, narrow: httpx.Client, ann: str
+) -> None:
+    mail = told(acme, ann, "Mail says: SECRET home Oslo", value="Oslo", source="gmail", **HOME).json()
+    asked = told(narrow, ann, "Lives in Hell", value="Hell", **HOME)
+    assert asked.status_code == 202
+    path = f"/v1/proposals/{asked.json()['proposal_id']}"
+    forget = {"type": "memory.forget", "subject_id": ann, "payload": {"memory_id": mail["id"]}, "source": "chat"}
+    made = narrow.post("/v1/proposals", json={**forget, "confidence": 1})
+    answers = [made, narrow.get(path), narrow.get("/v1/proposals", params={"subject_id": ann})]
+    assert [one.status_code for one in answers] == [201, 200, 200], made.text
+    assert [one for one in answers if "SECRET" in one.text] == []
+    assert answers[1].json()["diff"] == {"before": None, "after": "Lives in Hell", "masked": True}
+    refused = [
+        narrow.post(f"{path}/approve", json={}),
+        narrow.post(f"/v1/proposals/{made.json()['id']}/approve", json={}),
+    ]
+    assert {(one.status_code, one.json()["code"]) for one in refused} == {(403, "memory_scope_not_allowed")}
+    assert "SECRET" not in refused[0].text
+    assert acme.get(f"/v1/memories/{mail['id']}").json() == mail
+    seen = acme.get(path).json()
+    assert (seen["state"], seen["diff"]) == ("pending", {"before": mail["text"], "after": "Lives in Hell"})
+    assert "SECRET" not in narrow.post(f"{path}/reject", json={}).text
+
+
+def test_proposal__quoting_a_memory_within_reach__is_shown_and_approved(
+    acme: httpx.Client, narrow: httpx.Client, ann: str
+) -> None:
+    told(acme, ann, "Lives in Oslo", value="Oslo", **HOME)
+    asked = told(narrow, ann, "Lives in Hell", value="Hell", confidence=0.5, **HOME).json()
+    path = f"/v1/proposals/{asked['proposal_id']}"
+    assert narrow.get(path).json()["diff"] == {"before": "Lives in Oslo", "after": "Lives in Hell"}
+    assert narrow.post(f"{path}/approve", json={}).json()["state"] == "executed"
+    assert known(acme, ann) == ["Lives in Hell"]

@@ -43,8 +43,8 @@ def correct(
     fields that differ, None empties one. Changes that change nothing leave it as it is.
 
     Raises MemoryNotFound, MemoryForgotten, VersionConflict (with what came in between) when it is no longer the current
-    one or not at ``expected_version``, AlreadyRemembered when another memory says exactly that, Contradicts when it would
-    take over from one beyond ``reach``, InvalidMemory.
+    one or not at ``expected_version``, AlreadyRemembered when another memory says exactly that, Contradicts when it
+    would take over from one beyond ``reach``, InvalidMemory.
     """
     _check_names(changes)
     with transaction.atomic():

@@ -28,7 +28,8 @@ def create(
 
     Raises InvalidMemory, MemoryLimitReached when the plan's memories for this subject are used up, NotRemembered or
     SourceRevoked for an extracted one that may not be stored, and Contradicts when it contradicts something better
-    known; then nothing is stored, the proposal included: whoever wants the proposal asks ``create_many``. ``limit_per_subject=None`` is no limit.
+    known; then nothing is stored, the proposal included: whoever wants the proposal asks ``create_many``.
+    ``limit_per_subject=None`` is no limit.
     """
     with transaction.atomic():
         (result,) = create_many(
