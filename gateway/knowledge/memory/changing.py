@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -116,15 +117,19 @@ def already(other: UUID) -> AlreadyRemembered:
     return AlreadyRemembered(f"{name} says the same already.", extra={"memory_id": name})
 
 
-def trail(
-    action: str, memory: Memory, actor: Actor, request_id: UUID | None, event: Event | None = None, **detail: Any
-) -> None:
-    """The audit entry of a change of one memory, with its event."""
+def trail(action: str, memory: Memory, actor: Actor, request_id: UUID | None, *events: Event, **detail: Any) -> None:
+    """The audit entry of a change of one memory, with its events."""
     change = Change(
         action, actor, memory.public_id, subject_id=memory.subject_id, persona_id=memory.persona_id,
         request_id=request_id, detail=detail,
     )  # fmt: skip
-    record(change, *([event] if event is not None else ()))
+    record(change, *events)
+
+
+def named(also: Iterable[UUID]) -> dict[str, list[str]]:
+    """The detail of an audit entry that names what went along; nothing when nothing did."""
+    names = [ids.public("mem", one) for one in also]
+    return {"also": names} if names else {}
 
 
 def event_of(name: str, memory: Memory, **payload: Any) -> Event:

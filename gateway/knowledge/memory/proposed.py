@@ -18,6 +18,7 @@ from gateway.knowledge.memory import selectors, services
 from gateway.knowledge.memory.drafts import audience
 from gateway.knowledge.memory.errors import MemoryNotFound
 from gateway.knowledge.memory.models import MemoryRow
+from gateway.knowledge.memory.placement import Reach
 from gateway.knowledge.memory.questions import quoted
 from gateway.knowledge.memory.slots import is_single, name_of
 from gateway.knowledge.memory.types import Memory, Status, Visibility
@@ -70,7 +71,8 @@ def forget(proposal: Proposal) -> Effect:
     if memory is None:
         raise MemoryNotFound("There is no such memory of the proposal's subject.")
     already = memory.status == Status.FORGOTTEN
-    services.forget(memory.id, actor=_ACTOR, request_id=proposal.request_id)
+    alike = Reach(personas=(proposal.persona_id,) if proposal.persona_id is not None else None)
+    services.forget(memory.id, actor=_ACTOR, request_id=proposal.request_id, alike=alike)
     # The assertion that it leaves is the memory itself, now kept as forgotten: remembering in words what was to be
     # forgotten would undo it.
     return Effect({"memory_id": memory.public_id, "already_forgotten": already}, assertion_id=memory.public_id)

@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_LETTERS = re.compile(r"[^\W_]+")
 
 
 def _listed(words: str) -> frozenset[str]:
@@ -29,6 +30,11 @@ _COVERED = 0.5
 def normal(text: str) -> str:
     """Compatibility forms, case and runs of white space evened out."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def same_words(text: str) -> tuple[str, ...]:
+    """The words of a text in lower case, in their order: two memories that are equal in them are shown as one."""
+    return tuple(_LETTERS.findall(text.casefold())) or (text.casefold(),)
 
 
 def content_words(text: str) -> frozenset[str]:
