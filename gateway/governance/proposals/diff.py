@@ -55,8 +55,9 @@ def quotes_beyond(principal: Principal, kind: str, diff: dict[str, Any]) -> bool
     scopes = principal.grant.memory_scopes
     if "of" not in diff:  # kept before diffs said what they quote
         return scopes is not None
+    allowed = {one.casefold() for one in scopes or ()}
     return any(
-        (scopes is not None and one["memory_scope"] not in scopes)
+        (scopes is not None and one["memory_scope"] not in allowed)
         or (one["persona_id"] is not None and not principal.may_use_persona(one["persona_id"]))
         for one in diff["of"]
     )

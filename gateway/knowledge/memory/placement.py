@@ -84,9 +84,9 @@ class Reach:
     personas: tuple[str, ...] | None = None
 
     def covers(self, known: Fact | Memory) -> bool:
-        return (self.memory_scopes is None or known.memory_scope in self.memory_scopes) and (
-            self.personas is None or known.audience is None or known.audience in self.personas
-        )
+        return (
+            self.memory_scopes is None or known.memory_scope in {one.casefold() for one in self.memory_scopes}
+        ) and (self.personas is None or known.audience is None or known.audience in self.personas)
 
 
 @dataclass(frozen=True, slots=True)

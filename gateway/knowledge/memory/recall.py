@@ -42,6 +42,8 @@ def recall(query: RecallQuery, *, ttl_s: float = TTL_S) -> Recall:
     """
     now = clock.now()
     _check(query, now)
+    if query.memory_scopes is not None:
+        query = replace(query, memory_scopes=tuple(one.casefold() for one in query.memory_scopes))
     if query.meaning is not None and not _has_direction(query.meaning.vector):
         query = replace(query, meaning=None)
     # Inside a transaction the rows seen may never be committed, so nothing read there is kept or answered from before.

@@ -122,3 +122,22 @@ def test_bad_input__says_the_limit_and_stores_nothing(acme: httpx.Client, ann: s
     assert refused.status_code == 422
     assert hint in refused.json()["errors"][0]["message"]
     assert acme.get(f"/v1/subjects/{ann}").status_code == 404
+
+
+def test_source_and_collection__in_any_case__are_the_same(gateway: Gateway, acme: httpx.Client, ann: str) -> None:
+    city = {"slot": "home.city"}
+    told(acme, ann, "Lives in Oslo", value="Oslo", source="Gmail", **city)
+    assert told(acme, ann, "Lives in Lund", value="Lund", source="Web", **city).status_code == 202
+    said = told(acme, ann, "Likes tea", source="Chat").json()
+    assert (said["trust"], said["memory_scope"], said["provenance"]["source"]) == (3, "chat", "chat")
+    assert known(acme, ann, "lives tea", memory_scopes=["GMAIL"]) == ["Lives in Oslo"]
+    for query in ({"source": "CHAT"}, {"memory_scope": "Chat"}):
+        found = acme.get("/v1/memories", params={"subject_id": ann, **query}).json()["data"]
+        assert [one["id"] for one in found] == [said["id"]]
+    key = {"name": "Chat only", "memory_scopes": ["Chat"], "scopes": ["memories:read", "memories:write"]}
+    with gateway.acme.client(acme.post("/v1/keys", json=key).json()["secret"]) as narrow:
+        assert known(narrow, ann, "lives tea") == known(narrow, ann, "tea", memory_scopes=["CHAT"]) == ["Likes tea"]
+        assert told(narrow, ann, "Likes milk", source="CHAT").status_code == 201
+        refused = narrow.post("/v1/memories/recall", json={"subject_id": ann, "query": "x", "memory_scopes": ["Gmail"]})
+        assert (refused.status_code, refused.json()["code"]) == (403, "memory_scope_not_allowed")
+        assert narrow.get("/v1/memories", params={"subject_id": ann, "memory_scope": "GMAIL"}).status_code == 403
