@@ -141,3 +141,44 @@ def test_source_and_collection__in_any_case__are_the_same(gateway: Gateway, acme
         refused = narrow.post("/v1/memories/recall", json={"subject_id": ann, "query": "x", "memory_scopes": ["Gmail"]})
         assert (refused.status_code, refused.json()["code"]) == (403, "memory_scope_not_allowed")
         assert narrow.get("/v1/memories", params={"subject_id": ann, "memory_scope": "GMAIL"}).status_code == 403
+
+
+def test_extraction__of_what_was_forgotten_in_more_words__stores_nothing(
+    acme: httpx.Client, globex: httpx.Client, ann: str
+) -> None:
+    for text in ("Has a peanut allergy.", "I live in Lisbon."):
+        acme.delete(f"/v1/memories/{told(acme, ann, text).json()['id']}")
+    for text in ("Has a severe peanut allergy.", "Is allergic to peanuts."):
+        refused = told(acme, ann, text, extracted=True)
+        assert (refused.status_code, refused.json()["code"]) == (409, "forgotten_before")
+    talk = {"subject_id": ann, "transcript": [{"role": "user", "content": "I live in sunny Lisbon these days."}]}
+    (read,) = acme.post("/v1/memories", json=talk).json()["data"]
+    assert read["error"]["code"] == "forgotten_before"
+    assert acme.get("/v1/memories", params={"subject_id": ann}).json()["data"] == []
+    assert told(acme, ann, "Has a walnut allergy.", extracted=True).status_code == 201
+    assert told(globex, ann, "Is allergic to peanuts.", extracted=True).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "I don't want to talk about my divorce",
+        "Let's not discuss my divorce",
+        "please avoid my divorce",
+        "I do not want you to mention my divorce",
+        "forget about my divorce",
+        "I'd rather not be reminded of my divorce, please.",
+        "Could you please not bring my divorce up again?",
+        "My divorce is off-limits!",
+    ],
+)
+def test_boundary__asked_for_in_plain_words__hides_the_topic_and_says_how_much(
+    acme: httpx.Client, globex: httpx.Client, ann: str, asked: str
+) -> None:
+    for client in (acme, globex):
+        told(client, ann, "My divorce was finalised in May.")
+        told(client, ann, "The wedding was in June.")
+    line = acme.post(f"/v1/subjects/{ann}/boundaries", json={"kind": "topic", "statement": asked}).json()
+    assert (line["statement"].casefold(), line["hides"]) == ("my divorce", 1)
+    assert known(acme, ann, "divorce wedding") == ["The wedding was in June."]
+    assert len(known(globex, ann, "divorce wedding")) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from ninja import Schema
@@ -132,9 +132,15 @@ class BoundaryOut(Schema):
     lifted_by: str | None
 
     @classmethod
-    def of(cls, boundary: DrawnBoundary) -> BoundaryOut:
+    def of(cls, boundary: DrawnBoundary) -> Self:
         plain = {name: getattr(boundary, name) for name in cls.model_fields if name != "id"}
         return cls(id=boundary.public_id, **plain)
+
+
+class NewBoundaryOut(BoundaryOut):
+    """A line just drawn: ``statement`` is the topic as it was understood, ``hides`` how many memories that covers."""
+
+    hides: int
 
 
 class BoundaryList(Schema):
