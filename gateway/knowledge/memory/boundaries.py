@@ -4,6 +4,7 @@ recall reads, at once; kept when lifted, with who and when."""
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -31,7 +32,10 @@ WHERE m.subject_pk = %(pk)s AND m.status IN ('active', 'silenced') AND m.superse
 _BY_TOPIC = _COVERED.format(
     covered="tsvector_to_array(to_tsvector('pg_catalog.english', %(line)s)) <@ tsvector_to_array({topical})"
 ).replace("{topical}", storage.TOPICAL)
-_BY_SOURCE = _COVERED.format(covered="%(line)s = ANY(m.source_kinds)")
+_BY_SOURCE = _COVERED.format(
+    covered="""%(line)s = ANY(m.source_kinds) AND NOT EXISTS (
+        SELECT FROM unnest(m.lineages) AS l WHERE NOT %(line)s = ANY(string_to_array(l, chr(31))))"""
+)
 
 _SHOW = """
 WITH topics AS MATERIALIZED (
@@ -128,7 +132,7 @@ def _has_words(statement: str) -> bool:
 
 def _counted(row: Boundary) -> DrawnBoundary:
     with connection.cursor() as cursor:
-        given = {"pk": row.subject_pk, "line": row.source or row.statement}
+        given: dict[str, Any] = {"pk": row.subject_pk, "line": row.source or row.statement}
         cursor.execute(_BY_SOURCE if row.kind == BoundaryKind.SOURCE else _BY_TOPIC, given)
         (covered,) = cursor.fetchone()
     return replace(_boundary(row), hides=covered)

@@ -34,6 +34,8 @@ USER_SAID, _FIRST_PARTY, _INFERRED, _OUTSIDE = 3, 2, 1, 0
 _TRUST = {"chat": USER_SAID, "user": USER_SAID, "org_kb": _OUTSIDE, "web": _OUTSIDE, "document": _OUTSIDE}
 
 
+# Between the sources of one lineage; no name has it.
+LINEAGE = "\x1f"
 # Who speaks for the product, whatever the persona is called.
 _ASSISTANTS = frozenset({"assistant", "ai", "bot", "model", "system", "persona"})
 
@@ -86,6 +88,11 @@ class Draft:
         return sorted(
             {name.casefold() for name in (self.memory_scope, *(s.source for s in self.sources))} - {"proposal"}
         )
+
+    @property
+    def lineage(self) -> str:
+        """Those sources as one of a memory's lineages."""
+        return LINEAGE.join(self.source_kinds)
 
     @property
     def is_assistants(self) -> bool:

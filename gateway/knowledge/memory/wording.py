@@ -26,8 +26,8 @@ _NEGATIONS = _listed(
 _SENTENCES = re.compile(r"[.!?;\n]+|,? (?:and|but) ")
 # How much of a sentence must be what was forgotten: "a dog house to sell" says nothing of having a dog.
 _ADDED_TO_ONE, _ADDED_TO_MORE = 0.5, 0.3
-# Endings of derived words, the longest first, each with how much of a word must be left: moving is moved, but care is no
-# car.
+# Endings of derived words, the longest first, each with how much of a word must be left: moving as moved, but not
+# care as car.
 _ENDINGS = (
     ("ical", 4), ("ing", 3), ("ied", 4), ("ie", 5), ("ic", 4), ("ed", 3), ("ve", 2), ("e", 4), ("y", 4),
 )  # fmt: skip

@@ -114,14 +114,14 @@ def _new(before: Memory, changes: dict[str, Any]) -> NewMemory:
 
 def _row(before: Memory, draft: Draft, now: datetime, created_by: str, changed: set[str]) -> dict[str, Any]:
     """The new row. Whoever corrects a statement vouches for it."""
-    old = MemoryRow.objects.values("sitting", "source_kinds").get(pk=before.id)
+    old = MemoryRow.objects.values("sitting", "source_kinds", "lineages").get(pk=before.id)
     row = rows.row_of(before.subject_pk, draft, now=now, created_by=created_by)
     since = draft.valid_from if before.valid_from or changed & {"valid_from", "occurred_at"} else None
     vouched = max(before.trust, USER_SAID) if changed & {"text", "value"} else before.trust
     return row | {
         "sitting": old["sitting"], "source_kinds": old["source_kinds"], "valid_from": since, "trust": vouched,
         "version": before.version + 1, "previous_id": before.id, "status": before.status,
-        "pinned_at": before.pinned_at, "silenced_at": before.silenced_at, "sources": [],
+        "lineages": old["lineages"], "pinned_at": before.pinned_at, "silenced_at": before.silenced_at, "sources": [],
     }  # fmt: skip
 
 
