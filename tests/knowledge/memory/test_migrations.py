@@ -7,12 +7,18 @@ from importlib import import_module
 from django.db import connection
 
 from gateway.knowledge.memory.models import MemoryRow, MemorySource
+from tenants.context import scope
 from tests.knowledge.memory.support import ask, person, remember, texts
 
 _LOWER = import_module("gateway.knowledge.memory.migrations.0005_collections_in_lower_case")
 
 
-def test_collections_in_mixed_case__migrated_twice__are_found_in_any(inside) -> None:
+def test_collections_in_mixed_case__migrated_twice__are_found_in_any(acme) -> None:
+    with scope(acme):
+        _migrate_mixed_case()
+
+
+def _migrate_mixed_case() -> None:
     ann = person("ann")
     tea = remember(ann, "Likes tea", source="gmail")
     MemoryRow.objects.filter(pk=tea.id).update(memory_scope="Gmail")
