@@ -284,9 +284,11 @@ class Principal:
             raise Forbidden("This key may not act for this subject.", code="subject_not_allowed")
 
     def require_memory_scopes(self, names: Iterable[str]) -> None:
-        """Raise Forbidden ``memory_scope_not_allowed`` for memory scopes that the caller is not narrowed to."""
+        """Raise Forbidden ``memory_scope_not_allowed`` for memory scopes that the caller is not narrowed to; upper and
+        lower case are the same."""
         allowed = self.grant.memory_scopes
-        outside = sorted(set(names) - set(allowed)) if allowed is not None else []
+        known = {one.casefold() for one in allowed or ()}
+        outside = sorted({one for one in names if one.casefold() not in known}) if allowed is not None else []
         if outside:
             told = f"This key may not use the memory scopes {', '.join(outside)}."
             raise Forbidden(told, code="memory_scope_not_allowed")

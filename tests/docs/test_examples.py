@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -103,7 +104,9 @@ def test_program__as_it_stands__runs_and_says_something(
 
 def test_quickstart__run_from_the_top__remembers_and_cites(gateway: Any, tmp_path: Path) -> None:
     env = {"IKIRO_URL": gateway.base_url, "IKIRO_KEY": gateway.acme.api_key}
-    script = [_patient(block) for block in blocks(ROOT / "docs/guides/quickstart.md")]
+    # A person of its own: what another page had remembered of Ada is not proposed again.
+    ada = f'"ada-{uuid4().hex[:8]}"'
+    script = [_patient(block).replace('"ada"', ada) for block in blocks(ROOT / "docs/guides/quickstart.md")]
     first, approved, second, record = map(answer, run(script, directory=tmp_path, env=env))
     assert [write["type"] for write in first["proposedWrites"]] == ["memory.upsert"]
     assert approved["state"] == "executed"

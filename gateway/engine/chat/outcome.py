@@ -22,8 +22,8 @@ from gateway.governance.policies.redaction import redact_value
 from gateway.governance.proposals import auto
 from gateway.governance.proposals import services as proposals
 from gateway.governance.proposals.types import Draft, Proposal
+from gateway.knowledge.memory import questions
 from gateway.knowledge.memory import services as memory
-from gateway.knowledge.memory.errors import NotRemembered
 from gateway.knowledge.memory.types import NewMemory, Provenance
 from gateway.knowledge.memory.wording import content_words
 from gateway.knowledge.personas import relationships
@@ -147,17 +147,27 @@ def _source(call: Call, prepared: Prepared, write: ProposedWrite) -> str:
 def _create(drafts: list[Draft], prepared: Prepared, call: Call) -> tuple[list[Proposal], list[dict[str, Any]]]:
     """(the proposals, what became none and why)."""
     problems = [(draft, _unwanted(draft, prepared)) for draft in drafts]
-    kept = [draft for draft, problem in problems if problem is None]
+    wanted = [(draft, _asked_before(draft)) for draft, problem in problems if problem is None]
+    asked = {known.id: known for _, known in wanted if known is not None}
+    kept = [draft for draft, known in wanted if known is None]
     created = proposals.create(kept, actor=call.principal.actor, policy=prepared.policy)
     for proposal in created.proposals:
         auto.decide(prepared.policy, proposal, request_id=call.request_id)
     rejected = [_told(draft, problem) for draft, problem in problems if problem is not None]
-    return list(created.proposals), [*rejected, *(one.wire() for one in created.rejected)]
+    return [*asked.values(), *created.proposals], [*rejected, *(one.wire() for one in created.rejected)]
+
+
+def _asked_before(draft: Draft) -> Proposal | None:
+    """The proposal of an earlier turn that nobody decided yet, when it asks for the same memory."""
+    if draft.type != MEMORY_WRITE:
+        return None
+    return questions.pending(draft.payload, subject_id=draft.subject_id, persona_id=draft.persona_id)
 
 
 def _unwanted(draft: Draft, prepared: Prepared) -> GatewayError | None:
     """Why a memory that the model would like to keep is not even proposed: it was forgotten, it only repeats what was
-    recalled, or its source was taken back. What the person says in this very turn is their own word, and may be."""
+    recalled, or its source was taken back. What the person says in this very turn is their own word, and may bring back
+    what was forgotten."""
     text = draft.payload.get("text")
     if draft.type != MEMORY_WRITE or not isinstance(text, str):
         return None
@@ -172,7 +182,7 @@ def _unwanted(draft: Draft, prepared: Prepared) -> GatewayError | None:
         recalled=tuple(one.text for one in prepared.recall.memories),
     )
     problem = memory.refusal(prepared.subject.pk, item)
-    return None if own_word and isinstance(problem, NotRemembered) else problem
+    return None if own_word and problem is not None and problem.code == "forgotten_before" else problem
 
 
 def _told(draft: Draft, problem: GatewayError) -> dict[str, Any]:

@@ -81,8 +81,8 @@ def merge(
         "retention.body_days", ordered, lambda fields: fields.retention.body_days, _less, trace, built_in=None
     )
     scopes = intersection(
-        "memory_scopes", ordered, lambda fields: fields.memory_scopes, trace, built_in=None,
-        wish=request.memory_scopes, key=request.key_memory_scopes,
+        "memory_scopes", ordered, lambda fields: _folded(fields.memory_scopes), trace, built_in=None,
+        wish=_folded(request.memory_scopes), key=_folded(request.key_memory_scopes),
     )  # fmt: skip
     auto_types = intersection(
         "writes.auto_types", ordered, lambda fields: fields.writes.auto_types, trace, built_in=(), are_globs=True
@@ -98,6 +98,11 @@ def merge(
         retention=Retention(conversation_days, body_days), guardrails=merge_guards(ordered, trace), trace=tuple(trace),
         persona_do=lists.persona_do, persona_dont=lists.persona_dont,
     )  # fmt: skip
+
+
+def _folded(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Memory scopes as memories have them: upper and lower case are the same."""
+    return None if names is None else tuple(dict.fromkeys(name.casefold() for name in names))
 
 
 def _less(value: int | None) -> float:

@@ -47,7 +47,7 @@ async def list_proposals(
         principal=call.principal,
     )
     call.read("proposal.read", "proposals", subject_id=subject_id, persona_id=persona_id)
-    return ProposalPageOut.of(found)
+    return ProposalPageOut.of(found, call.principal)
 
 
 @router.get("/proposals/{proposal_id}", response=ProposalOut, summary="One proposal with its diff")
@@ -58,7 +58,7 @@ async def get_proposal(request: HttpRequest, proposal_id: str) -> ProposalOut:
     found = await in_tenant(ref, selectors.look, ids.parse("prop", proposal_id), principal=call.principal)
     found = await carrying.looked(ref, found)
     call.read("proposal.read", found.public_id, subject_id=found.subject_id, persona_id=found.persona_id)
-    return ProposalOut.of(found)
+    return ProposalOut.of(found, call.principal)
 
 
 @router.post("/proposals/{proposal_id}/approve", response=ProposalOut, summary="Approve, and carry out")
@@ -75,7 +75,7 @@ async def approve_proposal(request: HttpRequest, proposal_id: str, body: Decisio
         request_id=call.request_id,
         principal=call.principal,
     )
-    return ProposalOut.of(await _carry_out(call.principal.ref, decided))
+    return ProposalOut.of(await _carry_out(call.principal.ref, decided), call.principal)
 
 
 @router.post("/proposals/{proposal_id}/reject", response=ProposalOut, summary="Reject, or undo an approval in time")
@@ -91,7 +91,7 @@ async def reject_proposal(request: HttpRequest, proposal_id: str, body: Decision
         request_id=call.request_id,
         principal=call.principal,
     )
-    return ProposalOut.of(found)
+    return ProposalOut.of(found, call.principal)
 
 
 @router.post("/proposals/{proposal_id}/retry", response=ProposalOut, summary="Carry out a failed proposal again")
@@ -106,7 +106,7 @@ async def retry_proposal(request: HttpRequest, proposal_id: str) -> ProposalOut:
         request_id=call.request_id,
         principal=call.principal,
     )
-    return ProposalOut.of(await _carry_out(call.principal.ref, decided))
+    return ProposalOut.of(await _carry_out(call.principal.ref, decided), call.principal)
 
 
 @router.post("/proposals/{proposal_id}/compensate", response=ProposalOut, summary="Take back what was carried out")
@@ -125,7 +125,7 @@ async def compensate_proposal(request: HttpRequest, proposal_id: str, body: Comp
     )
     if found.compensation is not None and found.compensation.state == "running":
         found = await _while_quick(ref, carrying.take_back(ref, found.id), found.id)
-    return ProposalOut.of(found)
+    return ProposalOut.of(found, call.principal)
 
 
 async def _carry_out(ref: OrgRef, decided: Proposal) -> Proposal:

@@ -9,7 +9,9 @@ from typing import Any
 from ninja import Schema
 
 from gateway.core import ids
+from gateway.governance.proposals.diff import shown_to
 from gateway.governance.proposals.types import Proposal
+from tenants.types import Principal
 
 
 class ApprovalOut(Schema):
@@ -67,14 +69,15 @@ class ProposalOut(Schema):
     compensation: CompensationOut | None
 
     @classmethod
-    def of(cls, proposal: Proposal) -> ProposalOut:
+    def of(cls, proposal: Proposal, principal: Principal) -> ProposalOut:
+        """As this caller may see it."""
         undone = proposal.compensation
         return cls(
             id=proposal.public_id,
             proposal_id=proposal.public_id,
             type=proposal.type,
             payload=proposal.payload,
-            diff=proposal.diff,
+            diff=shown_to(principal, proposal),
             provenance=proposal.provenance,
             confidence=proposal.confidence,
             state=proposal.state.value,

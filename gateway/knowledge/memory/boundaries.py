@@ -3,7 +3,8 @@ recall reads, at once; kept when lifted, with who and when."""
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -15,21 +16,26 @@ from gateway.knowledge.memory import consents, storage
 from gateway.knowledge.memory.errors import BoundaryNotFound, InvalidMemory
 from gateway.knowledge.memory.lines import MAX_BOUNDARIES, BoundaryKind, DrawnBoundary
 from gateway.knowledge.memory.models import Boundary, SubjectState
+from gateway.knowledge.memory.topics import topic_of
 from gateway.knowledge.memory.types import MAX_LABEL, Subject
-
-# "Please don't bring up my divorce (again)" is about the divorce.
-_ASKING = re.compile(
-    r"^(?:please[,\s]+)?(?:do\s+not|don['’]?t|never|stop|no\s+more)\s+(?:ever\s+)?"
-    r"(?:bring(?:ing)?\s+(?:up\s+)?|mention(?:ing)?\s+|(?:talk|speak|ask|remind)(?:ing)?\s+(?:to\s+)?(?:me\s+)?(?:about|of)\s+)",
-    re.IGNORECASE,
-)
-_AGAIN = re.compile(r"[\s,]+(?:up\b)?(?:\s*(?:again|ever|any\s*more|please))*[.!\s]*$", re.IGNORECASE)
 
 _HIDE = """
 UPDATE memory m SET hidden = true
 WHERE m.subject_pk = %s AND NOT m.hidden AND m.status <> 'forgotten'
     AND tsvector_to_array(to_tsvector('pg_catalog.english', %s)) <@ tsvector_to_array({topical})
 """.replace("{topical}", storage.TOPICAL)
+
+_COVERED = """
+SELECT count(*) FROM memory m
+WHERE m.subject_pk = %(pk)s AND m.status IN ('active', 'silenced') AND m.superseded_by_id IS NULL AND {covered}
+"""
+_BY_TOPIC = _COVERED.format(
+    covered="tsvector_to_array(to_tsvector('pg_catalog.english', %(line)s)) <@ tsvector_to_array({topical})"
+).replace("{topical}", storage.TOPICAL)
+_BY_SOURCE = _COVERED.format(
+    covered="""%(line)s = ANY(m.source_kinds) AND NOT EXISTS (
+        SELECT FROM unnest(m.lineages) AS l WHERE NOT %(line)s = ANY(string_to_array(l, chr(31))))"""
+)
 
 _SHOW = """
 WITH topics AS MATERIALIZED (
@@ -52,7 +58,8 @@ def add(
 ) -> DrawnBoundary:
     """Draw a line. ``topic`` needs a ``statement`` ("my divorce"): every memory that has all its content words is
     hidden, those still to come included. ``source`` needs a ``source``, which is not recalled from then on. The same
-    line drawn again is the one that there is. Raises InvalidMemory."""
+    line drawn again is the one that there is. The answer says how many memories it covers (``hides``). Raises
+    InvalidMemory."""
     name, words = None, topic_of(statement)
     if kind == BoundaryKind.SOURCE:
         name = consents.source_name(source or "")
@@ -64,7 +71,7 @@ def add(
         drawn = Boundary.objects.filter(subject_pk=subject.pk, lifted_at=None)
         same = drawn.filter(kind=kind, **({"source": name} if name is not None else {"statement__iexact": words}))
         if (known := same.first()) is not None:
-            return _boundary(known)
+            return _counted(known)
         if drawn.count() >= MAX_BOUNDARIES:
             raise _wrong("too_many", f"a subject has at most {MAX_BOUNDARIES} boundaries; lift one")
         if name is None and not _has_words(words):
@@ -78,7 +85,7 @@ def add(
             storage.touch(subject.pk)
         else:
             consents.keep_in_step(subject.pk)
-        found = _boundary(row)
+        found = _counted(row)
         _trail("boundary.created", found, subject.id, actor, request_id)
         return found
 
@@ -116,18 +123,19 @@ def of(subject_pk: UUID, *, lifted: bool = False) -> list[DrawnBoundary]:
     return [_boundary(row) for row in (rows if lifted else rows.filter(lifted_at=None))]
 
 
-def topic_of(statement: str) -> str:
-    """What a request not to be reminded is about: "don't bring up my divorce again" is about "my divorce"."""
-    said = " ".join(statement.split())
-    topic = _ASKING.sub("", said)
-    return said if topic == said else _AGAIN.sub("", topic)
-
-
 def _has_words(statement: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT length(to_tsvector('pg_catalog.english', %s))", [statement])
         row = cursor.fetchone()
     return bool(row and row[0])
+
+
+def _counted(row: Boundary) -> DrawnBoundary:
+    with connection.cursor() as cursor:
+        given: dict[str, Any] = {"pk": row.subject_pk, "line": row.source or row.statement}
+        cursor.execute(_BY_SOURCE if row.kind == BoundaryKind.SOURCE else _BY_TOPIC, given)
+        (covered,) = cursor.fetchone()
+    return replace(_boundary(row), hides=covered)
 
 
 def _wrong(code: str, message: str) -> InvalidMemory:

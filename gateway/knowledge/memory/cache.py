@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Lock
 
 from gateway.knowledge.memory.types import RecalledMemory
@@ -25,13 +26,14 @@ MAX_CHARACTERS = 8_000_000
 class Entry:
     """One answer: its memories, the versions (of the subject's memories, of the organization's knowledge if it was
     searched) they were read at, and whose model's meanings were compared (None: none). ``partial``: some memories had
-    no embedding yet; they get one without a new version."""
+    no embedding yet; they get one without a new version. ``until``: from then on something else is true."""
 
     memories: tuple[RecalledMemory, ...]
     versions: tuple[int, int | None]
     nothing_found: bool
     model_id: str | None
     partial: bool = False
+    until: datetime | None = None
     stored_at: float = field(default_factory=time.monotonic)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,8 +13,8 @@ from django.db import connection
 from gateway.core import ids
 from gateway.core.journal import Actor, Change, Event, record
 from gateway.knowledge.memory import facts, selectors, storage
-from gateway.knowledge.memory.errors import AlreadyRemembered, MemoryForgotten, VersionConflict
-from gateway.knowledge.memory.placement import Kind, claim_again, place
+from gateway.knowledge.memory.errors import AlreadyRemembered, Contradicts, MemoryForgotten, VersionConflict
+from gateway.knowledge.memory.placement import Kind, Reach, claim_again, place
 from gateway.knowledge.memory.types import Memory, Status
 
 _WORDINGS = """
@@ -58,35 +59,37 @@ def latest(memory: Memory) -> Memory:
     return memory
 
 
-def current(memory: Memory, expected_version: int | None) -> Memory:
+def current(memory: Memory, expected_version: int | None, reach: Reach) -> Memory:
     """The memory itself when it is what its reader thinks it is. Raises MemoryForgotten, or VersionConflict with what
-    came in between."""
+    came in between, as far as ``reach`` lets its reader see that."""
     alive(memory)
     if memory.superseded_by is not None:
         newest = selectors.get(storage.head(memory.id))
-        raise conflict(newest, "Somebody else corrected it." if memory.corrected else "A newer fact took over.")
+        raise conflict(newest, "Somebody else corrected it." if memory.corrected else "A newer fact took over.", reach)
     if expected_version is not None and expected_version != memory.version:
-        raise conflict(memory, f"It is at version {memory.version}, not {expected_version}.")
+        raise conflict(memory, f"It is at version {memory.version}, not {expected_version}.", reach)
     return memory
 
 
-def conflict(newest: Memory, why: str) -> VersionConflict:
-    extra = {
-        "current_version": newest.version,
-        "current": {
-            "id": newest.public_id, "version": newest.version, "text": newest.text, "value": newest.value,
-            "status": newest.status, "changed_by": newest.created_by, "changed_at": newest.recorded_at.isoformat(),
-        },
-    }  # fmt: skip
+def conflict(newest: Memory, why: str, reach: Reach) -> VersionConflict:
+    shown: dict[str, Any] = {"id": newest.public_id, "version": newest.version}
+    if reach.covers(newest):
+        shown |= {
+            "text": newest.text, "value": newest.value, "status": newest.status, "changed_by": newest.created_by,
+            "changed_at": newest.recorded_at.isoformat(),
+        }  # fmt: skip
+    extra = {"current_version": newest.version, "current": shown}
     return VersionConflict(f"{why} Read {newest.public_id} and decide again.", extra=extra)
 
 
-def settle(memory: Memory, now: datetime, *, besides: tuple[UUID, ...] = ()) -> Settled:
+def settle(memory: Memory, now: datetime, reach: Reach, *, besides: tuple[UUID, ...] = ()) -> Settled:
     """Find the place of a corrected or restored memory among its slot's facts and change those that it takes over from.
-    Raises AlreadyRemembered when one of them says the same."""
+    Raises AlreadyRemembered when one of them says the same, Contradicts when one of them is beyond ``reach``."""
     known = facts.of_slots([(memory.subject_pk, memory)], besides=[memory.id, *besides])
     same_slot = known.get((memory.subject_pk, memory.slot or ""), [])
-    placed = place(claim_again(memory), same_slot)
+    placed = place(claim_again(memory), same_slot, reach=reach)
+    if placed.kind == Kind.PROPOSE:
+        raise Contradicts("This contradicts a memory beyond this key's reach; store it anew and it becomes a proposal.")
     if placed.twin is not None and placed.twin.is_current:
         raise already(placed.twin.id)
     before = sum(fact.is_current for fact in same_slot)
@@ -114,15 +117,19 @@ def already(other: UUID) -> AlreadyRemembered:
     return AlreadyRemembered(f"{name} says the same already.", extra={"memory_id": name})
 
 
-def trail(
-    action: str, memory: Memory, actor: Actor, request_id: UUID | None, event: Event | None = None, **detail: Any
-) -> None:
-    """The audit entry of a change of one memory, with its event."""
+def trail(action: str, memory: Memory, actor: Actor, request_id: UUID | None, *events: Event, **detail: Any) -> None:
+    """The audit entry of a change of one memory, with its events."""
     change = Change(
         action, actor, memory.public_id, subject_id=memory.subject_id, persona_id=memory.persona_id,
         request_id=request_id, detail=detail,
     )  # fmt: skip
-    record(change, *([event] if event is not None else ()))
+    record(change, *events)
+
+
+def named(also: Iterable[UUID]) -> dict[str, list[str]]:
+    """The detail of an audit entry that names what went along; nothing when nothing did."""
+    names = [ids.public("mem", one) for one in also]
+    return {"also": names} if names else {}
 
 
 def event_of(name: str, memory: Memory, **payload: Any) -> Event:

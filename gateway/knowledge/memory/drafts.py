@@ -34,6 +34,8 @@ USER_SAID, _FIRST_PARTY, _INFERRED, _OUTSIDE = 3, 2, 1, 0
 _TRUST = {"chat": USER_SAID, "user": USER_SAID, "org_kb": _OUTSIDE, "web": _OUTSIDE, "document": _OUTSIDE}
 
 
+# Between the sources of one lineage; no name has it.
+LINEAGE = "\x1f"
 # Who speaks for the product, whatever the persona is called.
 _ASSISTANTS = frozenset({"assistant", "ai", "bot", "model", "system", "persona"})
 
@@ -86,6 +88,11 @@ class Draft:
         return sorted(
             {name.casefold() for name in (self.memory_scope, *(s.source for s in self.sources))} - {"proposal"}
         )
+
+    @property
+    def lineage(self) -> str:
+        """Those sources as one of a memory's lineages."""
+        return LINEAGE.join(self.source_kinds)
 
     @property
     def is_assistants(self) -> bool:
@@ -164,7 +171,7 @@ def check(new: NewMemory, now: datetime) -> Draft:
     if new.value is not None:
         checks.json("value", new.value)
     sources = tuple(_source(checks, source) for source in (new.provenance, *new.further_sources))
-    memory_scope = checks.text("memory_scope", new.memory_scope, MAX_NAME) or sources[0].source
+    memory_scope = checks.text("memory_scope", _folded(new.memory_scope), MAX_NAME) or sources[0].source
     slot = checks.text("slot", new.slot, MAX_NAME)
     slot = slots.name_of(slot) if slot is not None else None
     about, where = checks.text("about", new.about, MAX_LABEL), checks.text("where", new.where, MAX_LABEL)
@@ -205,10 +212,15 @@ def _trust(sources: tuple[Provenance, ...], speaker: str | None, persona_id: str
 
 
 def _source(checks: _Checks, source: Provenance) -> Provenance:
-    name = checks.text("provenance/source", source.source, MAX_NAME) or ""
+    name = checks.text("provenance/source", _folded(source.source), MAX_NAME) or ""
     ref = checks.text("provenance/ref", source.ref, MAX_REF)
     snippet = checks.text("provenance/snippet", source.snippet, MAX_SNIPPET, least=0)
     return Provenance(name, ref or None, snippet or None)
+
+
+def _folded(name: str | None) -> str | None:
+    """A source or a collection as it is kept: consents, trust and filters know no upper case."""
+    return name.casefold() if name is not None else None
 
 
 def content_hash(text: str, speaker: str | None, memory_scope: str, scope: str, persona_id: str | None) -> bytes:

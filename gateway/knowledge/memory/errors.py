@@ -25,6 +25,12 @@ class AlreadyRemembered(Conflict):
     default_code = "memory_exists"
 
 
+class Contradicts(Conflict):
+    """It contradicts what is better known, or what lies beyond the writer's reach; it takes a proposal."""
+
+    default_code = "memory_contradicts"
+
+
 class NotRemembered(Conflict):
     """A program's write that would bring back what was forgotten, repeat what was recalled, or make the assistant's
     words a fact. Each rule has its own code."""

@@ -100,7 +100,10 @@ class Guard:
         value = draft.value_key
         if draft.slot is not None and value is not None and (subject_pk, draft.slot, value) in self._values:
             return True
-        return any(wording.restates(draft.text, text) for text in self._forgotten.get(subject_pk, ()))
+        return any(
+            wording.restates(draft.text, text) or wording.says_again(draft.text, text)
+            for text in self._forgotten.get(subject_pk, ())
+        )
 
 
 def lift(stated: Iterable[tuple[UUID, Draft]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -32,7 +32,8 @@ class SourceConsent:
 
 @dataclass(frozen=True, slots=True)
 class DrawnBoundary:
-    """One line that a subject drew; ``lifted_at`` is None while it holds."""
+    """One line that a subject drew; ``lifted_at`` is None while it holds. ``hides`` is how many memories it covers, in
+    the answer to drawing it."""
 
     id: UUID
     kind: str
@@ -42,6 +43,7 @@ class DrawnBoundary:
     created_by: str
     lifted_at: datetime | None
     lifted_by: str | None
+    hides: int = field(default=0, compare=False)
 
     @property
     def public_id(self) -> str:

@@ -13,6 +13,7 @@ from gateway.knowledge.memory.drafts import combined
 from gateway.knowledge.memory.models import MemoryRow
 from gateway.knowledge.memory.placement import Fact
 from gateway.knowledge.memory.types import Status
+from gateway.knowledge.memory.wording import same_words
 
 # Only slots in which something stands twice at all; whether it is the same is decided by ``_sense``.
 _CANDIDATES = """
@@ -28,6 +29,15 @@ SELECT %(kept)s, o.source, o.ref, o.snippet, row_number() OVER (ORDER BY o.posit
     SELECT max(position) FROM memory_source WHERE memory_id = %(kept)s), o.observed_at
 FROM memory_source o WHERE o.memory_id = %(old)s
 ON CONFLICT (memory_id, source, ref) DO NOTHING
+"""
+
+
+# Only who said it in the same words has a lineage of what is shown.
+_LINEAGES = """
+UPDATE memory k SET trust = greatest(k.trust, o.trust), lineages = CASE WHEN %(same)s THEN nullif(ARRAY(
+    SELECT DISTINCT l FROM unnest(k.lineages || array_to_string(o.source_kinds, chr(31)) || o.lineages) AS l
+    WHERE NOT (k.source_kinds::text[] <@ string_to_array(l, chr(31)))), '{}') ELSE k.lineages END
+FROM memory o WHERE k.id = %(kept)s AND o.id = %(old)s
 """
 
 
@@ -80,6 +90,9 @@ def _join(old: Fact, kept: Fact, now: datetime) -> None:
         kept.confidence = combined(kept.confidence, old.confidence)
     with connection.cursor() as cursor:
         cursor.execute(_SOURCES, {"old": old.id, "kept": kept.id})
+        cursor.execute(
+            _LINEAGES, {"old": old.id, "kept": kept.id, "same": same_words(old.text) == same_words(kept.text)}
+        )
     MemoryRow.objects.filter(pk=kept.id).update(confidence=kept.confidence)
     MemoryRow.objects.filter(pk=old.id).update(
         status=Status.SUPERSEDED, corrected=True, retired_at=now, superseded_by=kept.id

@@ -37,6 +37,10 @@ class MemoryRow(models.Model):
     chain, and the old row is ``corrected`` (its wording was never true). A newer fact of the same slot is a row of its
     own too, but the old one is not ``corrected``: it was true until ``valid_to``. ``superseded_by`` names the row that
     took over in both cases. ``hidden`` says that a boundary covers it: kept, shown, never recalled.
+
+    ``source_kinds`` are all the sources that it needs as it was first told. Whoever told it again in the same words
+    told it from sources of their own: ``lineages`` has those, the sources of one telling joined by ``LINEAGE``; one
+    telling whose sources may all be used is enough.
     """
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
@@ -61,6 +65,7 @@ class MemoryRow(models.Model):
     scope = models.CharField(max_length=16, default=Visibility.PRIVATE)
     memory_scope = models.CharField(max_length=MAX_NAME)
     source_kinds = ArrayField(models.CharField(max_length=MAX_NAME))
+    lineages = ArrayField(models.TextField(), null=True)
     expires_at = models.DateTimeField(null=True)
     forgotten_at = models.DateTimeField(null=True)
     content_hash = models.BinaryField(max_length=32)
@@ -104,6 +109,12 @@ class MemoryRow(models.Model):
                 fields=["subject_pk", "content_hash"],
                 condition=models.Q(status__in=[Status.SILENCED, Status.SUPERSEDED]),
                 name="memory_set_aside",
+            ),
+            # What is known before it is true; hardly anything is.
+            models.Index(
+                fields=["subject_pk", "valid_from"],
+                condition=models.Q(valid_from__gt=models.F("recorded_at")),
+                name="memory_begins_later",
             ),
             models.Index(fields=["expires_at"], condition=models.Q(expires_at__isnull=False), name="memory_to_expire"),
             # Every hard delete asks who points here.

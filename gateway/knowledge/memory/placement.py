@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway.knowledge.memory import slots
-from gateway.knowledge.memory.drafts import Draft, audience
+from gateway.knowledge.memory.drafts import Draft
 from gateway.knowledge.memory.types import Memory, Status
 from gateway.knowledge.memory.wording import negated
 
@@ -83,10 +83,10 @@ class Reach:
     memory_scopes: tuple[str, ...] | None = None
     personas: tuple[str, ...] | None = None
 
-    def covers(self, fact: Fact) -> bool:
-        return (self.memory_scopes is None or fact.memory_scope in self.memory_scopes) and (
-            self.personas is None or fact.audience is None or fact.audience in self.personas
-        )
+    def covers(self, known: Fact | Memory) -> bool:
+        return (
+            self.memory_scopes is None or known.memory_scope in {one.casefold() for one in self.memory_scopes}
+        ) and (self.personas is None or known.audience is None or known.audience in self.personas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def claim_of(draft: Draft) -> Claim:
 def claim_again(memory: Memory) -> Claim:
     """The claim of a memory that somebody corrects or brings back, which settles it."""
     return Claim(
-        memory.slot, slots.value_key(memory.value), negated(memory.text), audience(memory.scope, memory.persona_id),
+        memory.slot, slots.value_key(memory.value), negated(memory.text), memory.audience,
         memory.memory_scope, memory.occurred_at, memory.valid_from or memory.occurred_at, memory.valid_to, memory.trust,
         memory.confidence, True,
     )  # fmt: skip
@@ -150,7 +150,8 @@ def place(claim: Claim, facts: Iterable[Fact], *, reach: Reach = EVERYTHING) -> 
     """Where a claim belongs among the facts of its slot, in any order.
 
     The same value in the same collection and audience is one more source. Another value of a single-valued slot is a
-    contradiction when its audience is covered: the newer of the two (by ``occurred_at``) stays.
+    contradiction when its audience is covered: the newer of the two (by ``occurred_at``) stays. What outranks the claim
+    or lies beyond ``reach`` gives way to a proposal alone, whichever of the two is newer.
     """
     if claim.slot is None or claim.value_key is None:
         return _NEW
@@ -166,10 +167,10 @@ def place(claim: Claim, facts: Iterable[Fact], *, reach: Reach = EVERYTHING) -> 
         fact for fact in known if (fact.value_key, fact.denies) != said and claim.audience in (None, fact.audience)
     ]
     if newer := [fact for fact in others if fact.occurred_at > claim.occurred_at and fact.is_lasting]:
-        return _history(claim, others, newer)
+        return _history(claim, others, newer, reach)
     rivals = [fact for fact in others if fact.is_current and fact.occurred_at <= claim.occurred_at]
     rivals = [fact for fact in rivals if fact.valid_to is None or fact.valid_to > claim.begins]
-    if not claim.settled and any(_outranks(fact, claim) or not reach.covers(fact) for fact in rivals):
+    if any(_withstands(fact, claim, reach) for fact in rivals):
         return Placement(Kind.PROPOSE, rivals=tuple(rivals))
     return Placement(Kind.NEW, rivals=tuple(rivals))
 
@@ -181,11 +182,16 @@ def _meets(claim: Claim, fact: Fact) -> bool:
     return fact.begins <= claim.begins and (fact.valid_to is None or claim.begins < fact.valid_to)
 
 
+def _withstands(fact: Fact, claim: Claim, reach: Reach) -> bool:
+    """Whether a claim alone may not end this fact: it is beyond reach, or better known and nobody has decided."""
+    return not reach.covers(fact) or (not claim.settled and _outranks(fact, claim))
+
+
 def _outranks(fact: Fact, claim: Claim) -> bool:
     return claim.trust < fact.trust or fact.confidence - claim.confidence > CLEARLY_LESS
 
 
-def _history(claim: Claim, others: list[Fact], newer: list[Fact]) -> Placement:
+def _history(claim: Claim, others: list[Fact], newer: list[Fact], reach: Reach) -> Placement:
     """Old news: true from its own time until the next known fact begins; what was true then ends where it begins."""
     later = min(newer, key=lambda fact: fact.begins)
     before = [
@@ -194,6 +200,7 @@ def _history(claim: Claim, others: list[Fact], newer: list[Fact]) -> Placement:
         if not fact.is_current
         and fact.begins < claim.begins
         and (fact.valid_to is None or fact.valid_to > claim.begins)
-        and not _outranks(fact, claim)
     ]
+    if any(_withstands(fact, claim, reach) for fact in before):
+        return Placement(Kind.PROPOSE, rivals=tuple(before))
     return Placement(Kind.HISTORY, rivals=tuple(before), until=max(later.begins, claim.begins), successor=later.id)

@@ -15,8 +15,11 @@ from gateway.core.journal import Actor
 from gateway.governance.proposals.errors import NotReversible
 from gateway.governance.proposals.types import Draft, Effect, Proposal
 from gateway.knowledge.memory import selectors, services
+from gateway.knowledge.memory.drafts import audience
 from gateway.knowledge.memory.errors import MemoryNotFound
 from gateway.knowledge.memory.models import MemoryRow
+from gateway.knowledge.memory.placement import Reach
+from gateway.knowledge.memory.questions import quoted
 from gateway.knowledge.memory.slots import is_single, name_of
 from gateway.knowledge.memory.types import Memory, Status, Visibility
 from tenants import plans
@@ -47,15 +50,19 @@ def upsert_diff(draft: Draft) -> dict[str, Any]:
         return {"before": None, "after": after}
     private = Q(scope=Visibility.PRIVATE) & ~Q(persona_id=draft.persona_id) & Q(persona_id__isnull=False)
     rows = MemoryRow.objects.filter(subject_pk=draft.subject_pk, slot=name_of(slot), status=Status.ACTIVE)
-    texts = list(rows.exclude(private).order_by("-id").values_list("body", flat=True)[:_MOST_SHOWN])
-    return {"before": "\n".join(texts) or None, "after": after}
+    found = list(rows.exclude(private).order_by("-id")[:_MOST_SHOWN])
+    if not found:
+        return {"before": None, "after": after}
+    of = [quoted(row.memory_scope, audience(row.scope, row.persona_id)) for row in found]
+    return {"before": "\n".join(row.body for row in found), "after": after, "of": of}
 
 
 def forget_diff(draft: Draft) -> dict[str, Any]:
     """The memory that would go; nothing before when it is gone already or is none of this subject's."""
     memory = _find(draft)
-    gone = memory is None or memory.status == Status.FORGOTTEN
-    return {"before": None if gone or memory is None else memory.text, "after": None}
+    if memory is None or memory.status == Status.FORGOTTEN:
+        return {"before": None, "after": None}
+    return {"before": memory.text, "after": None, "of": [quoted(memory.memory_scope, memory.audience)]}
 
 
 def forget(proposal: Proposal) -> Effect:
@@ -64,7 +71,8 @@ def forget(proposal: Proposal) -> Effect:
     if memory is None:
         raise MemoryNotFound("There is no such memory of the proposal's subject.")
     already = memory.status == Status.FORGOTTEN
-    services.forget(memory.id, actor=_ACTOR, request_id=proposal.request_id)
+    alike = Reach(personas=(proposal.persona_id,) if proposal.persona_id is not None else None)
+    services.forget(memory.id, actor=_ACTOR, request_id=proposal.request_id, alike=alike)
     # The assertion that it leaves is the memory itself, now kept as forgotten: remembering in words what was to be
     # forgotten would undo it.
     return Effect({"memory_id": memory.public_id, "already_forgotten": already}, assertion_id=memory.public_id)

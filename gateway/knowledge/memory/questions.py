@@ -15,6 +15,7 @@ from gateway.governance.proposals import services as proposals
 from gateway.governance.proposals import types as proposal_types
 from gateway.knowledge.memory.drafts import Draft
 from gateway.knowledge.memory.errors import InvalidMemory
+from gateway.knowledge.memory.wording import same_words
 from gateway.knowledge.memory.writing import Question
 
 TYPE = "memory.upsert"
@@ -34,18 +35,17 @@ def ask(question: Question, *, actor: Actor, request_id: UUID | None) -> Asked:
     transaction, under the subject's lock."""
     draft, subject = question.draft, question.subject
     payload = payload_of(draft)
-    pending = proposed.list_page(
-        proposal_types.ProposalFilter(state=proposal_types.State.PENDING, type=TYPE, subject_id=subject.id),
-        limit=_LOOKED_AT, after=None,
-    )  # fmt: skip
-    for one in pending.data:
-        if _said(one.payload) == _said(payload) and one.persona_id == draft.persona_id:
-            return Asked(one.id)
+    asked = pending(payload, subject_id=subject.id, persona_id=draft.persona_id)
+    if asked is not None:
+        return Asked(asked.id)
     source = draft.sources[0]
     proposal = proposal_types.Draft(
         TYPE, payload, subject.id, draft.persona_id, f"{source.source}:{source.ref}" if source.ref else source.source,
         draft.confidence, subject_pk=subject.pk, request_id=request_id,
-        diff={"before": "\n".join(rival.text for rival in question.rivals), "after": draft.text},
+        diff={
+            "before": "\n".join(rival.text for rival in question.rivals), "after": draft.text,
+            "of": [quoted(rival.memory_scope, rival.audience) for rival in question.rivals],
+        },
     )  # fmt: skip
     made, rejected = proposals.create([proposal], actor=actor)
     if rejected:
@@ -53,9 +53,26 @@ def ask(question: Question, *, actor: Actor, request_id: UUID | None) -> Asked:
     return Asked(made[0].id)
 
 
+def quoted(memory_scope: str, audience: str | None) -> dict[str, str | None]:
+    """What a diff says of a memory whose text it shows: who else may read it."""
+    return {"memory_scope": memory_scope, "persona_id": audience}
+
+
+def pending(
+    payload: dict[str, Any], *, subject_id: str | None, persona_id: str | None
+) -> proposal_types.Proposal | None:
+    """The undecided proposal that asks for this very memory already."""
+    wanted = proposal_types.ProposalFilter(state=proposal_types.State.PENDING, type=TYPE, subject_id=subject_id)
+    for one in proposed.list_page(wanted, limit=_LOOKED_AT, after=None).data:
+        if _said(one.payload) == _said(payload) and one.persona_id == persona_id:
+            return one
+    return None
+
+
 def _said(payload: dict[str, Any]) -> dict[str, Any]:
-    """What is proposed, whenever it was said."""
-    return {name: value for name, value in payload.items() if name not in {"occurred_at", "valid_from"}}
+    """What is proposed, whenever it was said, and with whatever between its words."""
+    said = {name: value for name, value in payload.items() if name not in {"occurred_at", "valid_from"}}
+    return said | {"text": same_words(str(payload.get("text")))}
 
 
 def payload_of(draft: Draft) -> dict[str, Any]:

@@ -42,6 +42,8 @@ def recall(query: RecallQuery, *, ttl_s: float = TTL_S) -> Recall:
     """
     now = clock.now()
     _check(query, now)
+    if query.memory_scopes is not None:
+        query = replace(query, memory_scopes=tuple(one.casefold() for one in query.memory_scopes))
     if query.meaning is not None and not _has_direction(query.meaning.vector):
         query = replace(query, meaning=None)
     # Inside a transaction the rows seen may never be committed, so nothing read there is kept or answered from before.
@@ -63,10 +65,11 @@ def _search(query: RecallQuery, now: datetime) -> Entry:
     analysis = analyse(query.query[:MAX_QUERY], query.as_of or query.known_at or now)
     limit = min(2 * query.k + 20, 2 * MAX_K)
     own = search(query, analysis, now, subject_pk=query.subject_pk, beside=ORG_KNOWLEDGE.pk, limit=limit)
-    candidates, beside = own.candidates, own.beside
+    candidates, beside, changes = own.candidates, own.beside, [own.changes_at]
     if _asks_organization(query) and beside is not None:
         theirs = search(query, analysis, now, subject_pk=ORG_KNOWLEDGE.pk, beside=query.subject_pk, limit=limit)
         candidates, beside = (*candidates, *theirs.candidates), theirs.version
+        changes.append(theirs.changes_at)
     ranked = rank(candidates, now, time_named=bool(analysis.months or analysis.ranges))
     best = shown(ranked, query.k, only_relevant=query.only_relevant)
     return Entry(
@@ -75,7 +78,13 @@ def _search(query: RecallQuery, now: datetime) -> Entry:
         nothing_found=nothing_found(ranked),
         model_id=query.meaning.model_id if query.meaning is not None else None,
         partial=query.meaning is not None and any(one.cosine is None for one in candidates),
+        # What was true at a given time stays so.
+        until=min((at for at in changes if at is not None), default=None) if _asks_now(query) else None,
     )
+
+
+def _asks_now(query: RecallQuery) -> bool:
+    return query.as_of is None and query.known_at is None
 
 
 def _cached(key: Hashable, query: RecallQuery, now: datetime, ttl_s: float) -> Recall | None:
@@ -99,10 +108,13 @@ def _answer(query: RecallQuery, entry: Entry, cached: tuple[Hashable, int] | Non
 
 def _fits(entry: Entry, query: RecallQuery, now: datetime) -> bool:
     """Whether an entry serves this question: found with this model's meaning or, when the question has none, with any;
-    and nothing in it has expired or stopped being true, because time passes without a new version."""
+    nothing in it has expired or stopped being true, and nothing else has become true, because time passes without a new
+    version."""
     if query.meaning is not None and query.meaning.model_id != entry.model_id:
         return False
     if entry.partial and time.monotonic() - entry.stored_at > _PARTIAL_S:
+        return False
+    if entry.until is not None and entry.until <= now:
         return False
     return all(memory.visible_until is None or memory.visible_until > now for memory in entry.memories)
 

@@ -4,7 +4,6 @@ confidence, and which are shown. Pure."""
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from datetime import datetime
 from gateway.knowledge.memory.decay import decay
 from gateway.knowledge.memory.recall_search import Candidate
 from gateway.knowledge.memory.types import RecalledMemory
+from gateway.knowledge.memory.wording import same_words
 
 # With ``only_relevant`` so many memories are shown at most, each at least this likely to be about what was asked.
 MOST_RELEVANT, RELEVANT = 5, 0.42
@@ -23,8 +23,6 @@ PINNED = 0.5  # log-odds
 SIMILAR = 0.2
 # Beyond the first five, one sitting may fill so many places.
 FREE_PLACES, PER_SITTING = 5, 3
-
-_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def rank(candidates: Sequence[Candidate], now: datetime, *, time_named: bool = F
     ranked.sort(key=lambda one: (-one.score, one.candidate.id))
     kept: dict[tuple[str, ...], Ranked] = {}
     for one in ranked:
-        kept.setdefault(tuple(_WORD.findall(one.candidate.text.casefold())) or (one.candidate.text,), one)
+        kept.setdefault(same_words(one.candidate.text), one)
     return list(kept.values())
 
 

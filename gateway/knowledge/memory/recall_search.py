@@ -61,11 +61,12 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Found:
     """The best candidates of one collection in no order, at the version they were read at; ``beside`` is the other
-    collection's version, None when it has nothing."""
+    collection's version, None when it has nothing, ``changes_at`` when the next memory becomes true."""
 
     candidates: tuple[Candidate, ...]
     version: int
     beside: int | None
+    changes_at: datetime | None
 
 
 def search(
@@ -101,8 +102,8 @@ def search(
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         rows = cursor.fetchall()
-    found = tuple(_candidate(row, subject_pk) for row in rows if row[2] is not None)
-    return Found(found, rows[0][0], rows[0][1])
+    found = tuple(_candidate(row, subject_pk) for row in rows if row[3] is not None)
+    return Found(found, *rows[0][:3])
 
 
 def versions(subjects: Sequence[UUID]) -> dict[UUID, int]:
@@ -115,7 +116,7 @@ def versions(subjects: Sequence[UUID]) -> dict[UUID, int]:
 def _candidate(row: Sequence[Any], collection: UUID) -> Candidate:
     (memory_id, body, kind, confidence, occurred_at, memory_scope, source, ref, snippet, until, pinned, place,
      lexical, coverage, cosine, base, neighbours, spoken, dated, asked_for, fact, question, sitting,
-     total, place_coverage, place_cosine, by_other, among) = row[2:]  # fmt: skip
+     total, place_coverage, place_cosine, by_other, among) = row[3:]  # fmt: skip
     return Candidate(
         id=memory_id, text=body, type=kind, confidence=confidence, occurred_at=occurred_at, memory_scope=memory_scope,
         provenance=Provenance(source, ref or None, snippet), visible_until=until, pinned=pinned, collection=collection,

@@ -43,7 +43,9 @@ _ALWAYS = """m.subject_pk = %(subject)s AND m.status IN ('active', 'superseded')
   AND (m.valid_to IS NULL OR m.valid_to > %(as_of)s
     OR (m.status = 'superseded' AND m.retired_at > %(known_at)s::timestamptz))
   AND (m.expires_at IS NULL OR m.expires_at > %(now)s)
-  AND NOT (m.source_kinds && (SELECT kinds FROM revoked))"""
+  AND (NOT (m.source_kinds && (SELECT kinds FROM revoked)) OR (m.lineages IS NOT NULL AND EXISTS (
+    SELECT FROM unnest(m.lineages) AS lineage
+    WHERE NOT (string_to_array(lineage, chr(31))::varchar[] && (SELECT kinds FROM revoked)))))"""
 _IF_ASKED = {
     "memory_scopes": "m.memory_scope = ANY(%(memory_scopes)s)",
     "types": "m.type = ANY(%(types)s)",
@@ -159,7 +161,9 @@ best AS MATERIALIZED (
 
 _RESULT = """
 SELECT coalesce((SELECT version FROM memory_subject WHERE subject_pk = %(subject)s), 0),
-    (SELECT version FROM memory_subject WHERE subject_pk = %(beside)s), r.*
+    (SELECT version FROM memory_subject WHERE subject_pk = %(beside)s),
+    (SELECT min(valid_from) FROM memory WHERE subject_pk = %(subject)s AND valid_from > recorded_at
+        AND valid_from > %(now)s AND status = 'active'), r.*
 FROM (SELECT 1) AS always LEFT JOIN LATERAL (
     SELECT m.id, m.body, m.type, m.confidence, m.occurred_at, m.memory_scope, s.source, s.ref, s.snippet,
         least(m.expires_at, m.valid_to) AS visible_until, m.pinned_at IS NOT NULL, m.sitting,
@@ -167,7 +171,9 @@ FROM (SELECT 1) AS always LEFT JOIN LATERAL (
         best.fact, best.question, best.s3, best.total, best.most_covered / asked.idf, best.nearest,
         best.by_other IS TRUE, st.n
     FROM best CROSS JOIN asked CROSS JOIN st JOIN memory m USING (id)
-        JOIN memory_source s ON s.memory_id = m.id AND s.position = 0
+        CROSS JOIN LATERAL (
+            SELECT source, ref, snippet FROM memory_source WHERE memory_id = m.id
+            ORDER BY source = ANY((SELECT kinds FROM revoked)::text[]), position LIMIT 1) AS s
     ) AS r ON true
 """
 
@@ -176,8 +182,9 @@ def statement(*, asked: Collection[str], meaning: bool, dated: bool) -> str:
     """The SQL, with the restrictions named in ``asked`` (of memory_scopes, types, personas, min_confidence), comparing
     meanings or without, looking at dates or not.
 
-    Rows: the subject's version and the version beside it (NULL: nothing there), then the best memories in no order,
-    or one row of NULLs when there is none.
+    Rows: the subject's version, the version beside it (NULL: nothing there) and when the next memory becomes true
+    (NULL: none does), then the best memories in no order, or one row of NULLs when there is none. Each is shown with
+    the first of its sources that may be used.
     """
     visible = " AND ".join([_ALWAYS, *(sql for name, sql in _IF_ASKED.items() if name in asked)])
     parts = [_WORDS, _MEANING, _BOTH, _AROUND] if meaning else [_WORDS, _WORDS_ALONE, _AROUND]

@@ -26,7 +26,7 @@ def row_of(subject_pk: UUID, draft: Draft, *, now: datetime, created_by: str) ->
         "expires_at": draft.expires_at, "content_hash": draft.content_hash.hex(), "created_by": created_by,
         "proposal_id": draft.proposal_id, "about": draft.about, "place": draft.where, "pii_tags": draft.pii_tags,
         "status": Status.ACTIVE, "retired_at": None, "superseded_by": None, "version": 1, "previous_id": None,
-        "pinned_at": None, "silenced_at": None,
+        "pinned_at": None, "silenced_at": None, "lineages": None,
         "sources": [source_of(source, position) for position, source in enumerate(_distinct(draft.sources))],
     }  # fmt: skip
 

@@ -121,7 +121,9 @@ def subjects_above(limit: int) -> int:
 def _narrowed(rows: QuerySet[MemoryRow], wanted: MemoryFilter) -> QuerySet[MemoryRow]:
     equal = {
         "type__in": list(wanted.types) if wanted.types is not None else None,
-        "memory_scope__in": list(wanted.memory_scopes) if wanted.memory_scopes is not None else None,
+        "memory_scope__in": [one.casefold() for one in wanted.memory_scopes]
+        if wanted.memory_scopes is not None
+        else None,
         "status": wanted.status,
         "slot": wanted.slot,
         "pinned_at__isnull": None if wanted.pinned is None else not wanted.pinned,
@@ -136,7 +138,9 @@ def _narrowed(rows: QuerySet[MemoryRow], wanted: MemoryFilter) -> QuerySet[Memor
     if wanted.personas is not None:  # the private memories of other personas stay with them
         rows = rows.filter(Q(persona_id=None) | ~Q(scope=Visibility.PRIVATE) | Q(persona_id__in=list(wanted.personas)))
     if wanted.source is not None:
-        rows = rows.filter(Exists(MemorySource.objects.filter(memory_id=OuterRef("id"), source=wanted.source)))
+        rows = rows.filter(
+            Exists(MemorySource.objects.filter(memory_id=OuterRef("id"), source=wanted.source.casefold()))
+        )
     return rows
 
 

@@ -22,11 +22,11 @@ RETURNING subject_pk, count, next_sitting, revoked
 """
 
 _TWINS = """
-SELECT m.subject_pk, m.content_hash, m.id, m.confidence, m.superseded_by_id IS NOT NULL, s.source, s.ref
+SELECT m.subject_pk, m.content_hash, m.id, m.body, m.confidence, m.superseded_by_id IS NOT NULL, s.source, s.ref
 FROM memory m JOIN memory_source s ON s.memory_id = m.id
 WHERE m.subject_pk = ANY(%(pks)s) AND m.content_hash = ANY(%(hashes)s) AND m.status = 'active'
 UNION ALL
-SELECT m.subject_pk, m.content_hash, m.id, m.confidence, m.superseded_by_id IS NOT NULL, s.source, s.ref
+SELECT m.subject_pk, m.content_hash, m.id, m.body, m.confidence, m.superseded_by_id IS NOT NULL, s.source, s.ref
 FROM memory m JOIN memory_source s ON s.memory_id = m.id
 WHERE m.subject_pk = ANY(%(pks)s) AND m.content_hash = ANY(%(hashes)s) AND m.status IN ('silenced', 'superseded')
     AND (m.corrected OR m.superseded_by_id IS NULL)
@@ -65,7 +65,7 @@ WITH topics AS MATERIALIZED (
         confidence float8, trust smallint, scope text, memory_scope text, source_kinds text[], expires_at timestamptz,
         content_hash text, created_by text, proposal_id uuid, sources jsonb, about text, place text, pii_tags text[],
         status text, retired_at timestamptz, superseded_by uuid, version int, previous_id uuid, pinned_at timestamptz,
-        silenced_at timestamptz)
+        silenced_at timestamptz, lineages text[])
     CROSS JOIN LATERAL (
         SELECT to_tsvector('pg_catalog.english', concat_ws(': ', x.speaker, x.body)) AS tsv OFFSET 0) AS t
 ), stored AS (
@@ -73,11 +73,11 @@ WITH topics AS MATERIALIZED (
         id, subject_pk, persona_id, type, slot, body, value, speaker, thread_id, sitting, occurred_at, valid_from,
         valid_to, recorded_at, status, confidence, trust, scope, memory_scope, source_kinds, expires_at, content_hash,
         n_tok, created_by, proposal_id, about, place, pii_tags, retired_at, superseded_by_id, version, previous_id,
-        pinned_at, silenced_at, hidden)
+        pinned_at, silenced_at, lineages, hidden)
     SELECT id, subject_pk, persona_id, type, slot, body, nullif(value, 'null'), speaker, thread_id, sitting,
         occurred_at, valid_from, valid_to, recorded_at, status, confidence, trust, scope, memory_scope,
         source_kinds, expires_at, decode(content_hash, 'hex'), n_tok, created_by, proposal_id, about, place, pii_tags,
-        retired_at, superseded_by, version, previous_id, pinned_at, silenced_at, EXISTS (
+        retired_at, superseded_by, version, previous_id, pinned_at, silenced_at, lineages, EXISTS (
             SELECT FROM topics t WHERE t.subject_pk = m.subject_pk
                 AND t.lexemes <@ tsvector_to_array({topical}))
     FROM input AS m
@@ -99,9 +99,12 @@ LEFT JOIN LATERAL (SELECT max(position) AS top FROM memory_source WHERE memory_i
 ON CONFLICT (memory_id, source, ref) DO NOTHING
 """
 
-_CONFIDENCES = """
-UPDATE memory m SET confidence = x.confidence
-FROM unnest(%s::uuid[], %s::float8[]) AS x(id, confidence) WHERE m.id = x.id
+# A telling that needs all that another one needs, and more, adds nothing.
+_GROWN = """
+UPDATE memory m SET confidence = x.confidence, trust = greatest(m.trust, x.trust), lineages = nullif(ARRAY(
+    SELECT DISTINCT l FROM unnest(m.lineages || x.lineages) AS l
+    WHERE NOT (m.source_kinds::text[] <@ string_to_array(l, chr(31)))), '{}')
+FROM jsonb_to_recordset(%s::jsonb) AS x(id uuid, confidence float8, trust smallint, lineages text[]) WHERE m.id = x.id
 """
 
 _RAISE = """
@@ -132,6 +135,7 @@ class Stored:
     """A memory that says the same as a draft. ``replaced`` says that its wording was corrected since."""
 
     id: UUID
+    text: str
     confidence: float
     replaced: bool
     sources: set[tuple[str, str]]
@@ -147,11 +151,11 @@ def twins(drafts: Sequence[tuple[UUID, Draft]]) -> dict[tuple[UUID, bytes], Stor
     found: dict[tuple[UUID, bytes], Stored] = {}
     with connection.cursor() as cursor:
         cursor.execute(_TWINS, asked)
-        for pk, digest, memory_id, confidence, replaced, source, ref in cursor.fetchall():
+        for pk, digest, memory_id, text, confidence, replaced, source, ref in cursor.fetchall():
             key = pk, bytes(digest)
             known = found.get(key)
             if known is None or (known.replaced and not replaced):
-                known = found[key] = Stored(memory_id, confidence, replaced, set())
+                known = found[key] = Stored(memory_id, text, confidence, replaced, set())
             if known.id == memory_id:
                 known.sources.add((source, ref))
     return found
@@ -179,12 +183,12 @@ def insert(rows: Sequence[dict[str, Any]]) -> None:
         cursor.execute(_INSERT, {"rows": json.dumps(rows, default=str), "pks": pks})
 
 
-def corroborate(confidences: dict[UUID, float], sources: Sequence[dict[str, Any]], at: datetime) -> None:
-    """Give stored memories their new confidence and further sources: ``id``, ``source``, ``ref``, ``snippet``, and
-    their ``place`` among the new ones."""
+def corroborate(grown: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]], at: datetime) -> None:
+    """Give stored memories (``id``) their new ``confidence``, a ``trust`` that may be higher, further ``lineages``, and
+    further sources: ``id``, ``source``, ``ref``, ``snippet``, and their ``place`` among the new ones."""
     with connection.cursor() as cursor:
         cursor.execute(_SOURCES, {"rows": json.dumps(sources, default=str), "at": at})
-        cursor.execute(_CONFIDENCES, [list(confidences), list(confidences.values())])
+        cursor.execute(_GROWN, [json.dumps(grown, default=str)])
 
 
 def raise_versions(changes: dict[UUID, tuple[int, int]]) -> None:

@@ -132,7 +132,9 @@ class NewMemory:
 class Memory:
     """One memory with the first of its sources. ``deduplicated`` is true only in the answer to a write that found it
     there; ``namespace`` is ``org_…_user_…``. ``version`` counts corrections, each being a row of its own:
-    ``previous_id`` is the row that this one corrects, ``superseded_by`` the one that took over."""
+    ``previous_id`` is the row that this one corrects, ``superseded_by`` the one that took over. In the answer to
+    forgetting, silencing and their undoing, ``also`` are the memories with the same words that went along, and
+    ``beyond_reach`` counts those that whoever asked may not touch."""
 
     id: UUID
     subject_pk: UUID
@@ -170,10 +172,17 @@ class Memory:
     pinned_at: datetime | None = None
     silenced_at: datetime | None = None
     deduplicated: bool = False
+    also: tuple[UUID, ...] = ()
+    beyond_reach: int = 0
 
     @property
     def public_id(self) -> str:
         return ids.public("mem", self.id)
+
+    @property
+    def audience(self) -> str | None:
+        """The one persona that may recall it; None for all."""
+        return self.persona_id if self.scope == Visibility.PRIVATE else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from gateway.knowledge.memory.drafts import Draft, check, combined
 from gateway.knowledge.memory.errors import InvalidMemory, MemoryLimitReached
 from gateway.knowledge.memory.placement import EVERYTHING, Fact, Kind, Placement, Reach, claim_of, place
 from gateway.knowledge.memory.types import ItemResult, NewMemory, Status, Subject
+from gateway.knowledge.memory.wording import same_words
 
 _NOBODY = UUID(int=0)
 
@@ -50,10 +51,13 @@ class _Twin:
     """A memory that later items may equal: stored before, or earlier in this same batch."""
 
     id: UUID
+    text: str
     confidence: float
     sources: set[tuple[str, str]]
     row: dict[str, Any] | None = None  # of a memory that is not yet inserted
     grown: bool = False
+    trust: int = 0
+    lineages: list[str] = field(default_factory=list)
     added: list[tuple[str, str | None, str | None]] = field(default_factory=list)
 
 
@@ -135,7 +139,9 @@ class Batch:
             if stored.replaced:
                 self._replaced[key] = stored
             else:
-                self._twins[key] = self._by_id[stored.id] = _Twin(stored.id, stored.confidence, stored.sources)
+                self._twins[key] = self._by_id[stored.id] = _Twin(
+                    stored.id, stored.text, stored.confidence, stored.sources
+                )
         for index, subject, draft in self._checked:
             refusal = guard.refusal(subject.pk, draft)
             if refusal is not None:
@@ -168,7 +174,7 @@ class Batch:
             self._errors[index] = MemoryLimitReached(subject.id, self._limit or 0)
         else:
             row = self._store(index, subject, draft, placed)
-            self._twins[key] = self._by_id[row["id"]] = _Twin(row["id"], draft.confidence, pairs, row)
+            self._twins[key] = self._by_id[row["id"]] = _Twin(row["id"], draft.text, draft.confidence, pairs, row)
             same_slot.append(rows.fact_of(row, draft))
 
     def _is_full(self, subject: Subject, placed: Placement) -> bool:
@@ -184,7 +190,7 @@ class Batch:
             raise RuntimeError("a corroborating item has a fact to corroborate")
         twin = self._by_id.get(fact.id)
         if twin is None:
-            twin = self._by_id[fact.id] = _Twin(fact.id, fact.confidence, self._sources[fact.id])
+            twin = self._by_id[fact.id] = _Twin(fact.id, fact.text, fact.confidence, self._sources[fact.id])
             self._twins[_NOBODY, fact.id.bytes] = twin  # under no text: it is another item's words that it equals
         return twin
 
@@ -228,24 +234,34 @@ class Batch:
                 for twin in grown
                 for place, (source, ref, snippet) in enumerate(twin.added)
             ]
-            storage.corroborate({twin.id: twin.confidence for twin in grown}, added, self._now)
+            changed = [
+                {"id": twin.id, "confidence": twin.confidence, "trust": twin.trust, "lineages": twin.lineages}
+                for twin in grown
+            ]
+            storage.corroborate(changed, added, self._now)
         touched = {outcome.subject.pk for outcome in self.changed}
         if touched:
             storage.raise_versions({pk: (self._gained[pk], next_sittings[pk]) for pk in touched})
 
 
 def _grow(twin: _Twin, draft: Draft) -> bool:
-    """Add a draft's sources to the memory it equals; whether there was a new one. Only that makes a fact more
-    certain."""
+    """Add a draft's sources to the memory it equals; whether there was a new one. Only that makes a fact more certain
+    and, in the same words, gives it a lineage of its own."""
     fresh = [source for source in draft.sources if (source.source, source.ref or "") not in twin.sources]
     if not fresh:
         return False
     twin.confidence, twin.grown = combined(twin.confidence, draft.confidence), True
+    twin.trust = max(twin.trust, draft.trust)
+    if same_words(twin.text) == same_words(draft.text):
+        twin.lineages.append(draft.lineage)
     for source in fresh:
         twin.sources.add((source.source, source.ref or ""))
         twin.added.append((source.source, source.ref, source.snippet))
         if twin.row is not None:
             twin.row["sources"].append(rows.source_of(source, len(twin.row["sources"])))
     if twin.row is not None:
-        twin.row["confidence"] = twin.confidence
+        twin.row |= {
+            "confidence": twin.confidence, "trust": max(twin.row["trust"], twin.trust),
+            "lineages": sorted(set(twin.lineages)) or None,
+        }  # fmt: skip
     return True

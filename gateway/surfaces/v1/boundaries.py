@@ -16,7 +16,7 @@ from gateway.knowledge.memory.lines import DrawnBoundary
 from gateway.knowledge.subjects import selectors as subjects
 from gateway.knowledge.subjects import services as subject_services
 from gateway.surfaces.v1.memories_access import check_whole_subject
-from gateway.surfaces.v1.schemas.memory_changes import BoundaryIn, BoundaryList, BoundaryOut
+from gateway.surfaces.v1.schemas.memory_changes import BoundaryIn, BoundaryList, BoundaryOut, NewBoundaryOut
 from tenants.context import in_tenant
 from tenants.types import Principal
 
@@ -33,15 +33,16 @@ async def list_boundaries(request: HttpRequest, subject_id: str, lifted: bool = 
     return BoundaryList(data=[BoundaryOut.of(one) for one in found])
 
 
-@router.post("/subjects/{subject_id}/boundaries", response={201: BoundaryOut}, summary="Draw a line")
+@router.post("/subjects/{subject_id}/boundaries", response={201: NewBoundaryOut}, summary="Draw a line")
 @endpoint(scope=Scope.MEMORIES_WRITE)
-async def create_boundary(request: HttpRequest, subject_id: str, body: BoundaryIn) -> Answer[BoundaryOut]:
+async def create_boundary(request: HttpRequest, subject_id: str, body: BoundaryIn) -> Answer[NewBoundaryOut]:
     """A topic hides every memory that has all its content words, those to come included; a source is recalled no more.
-    It holds from the next request on. The same line drawn again is the one that there is."""
+    It holds from the next request on. The same line drawn again is the one that there is. `statement` is the topic as
+    it was understood and `hides` how many memories that covers: 0 tells of one that covers nothing yet."""
     call = call_of(request)
     check_whole_subject(call.principal, subject_id)
     found = await in_tenant(call.principal.ref, _add, subject_id, body, call.principal, call.request_id)
-    return Answer(201, BoundaryOut.of(found))
+    return Answer(201, NewBoundaryOut.of(found))
 
 
 @router.delete("/subjects/{subject_id}/boundaries/{boundary_id}", response=BoundaryOut, summary="Lift a line")

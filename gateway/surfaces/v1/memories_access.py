@@ -7,7 +7,7 @@ from uuid import UUID
 from gateway.core.errors import Forbidden
 from gateway.knowledge.memory import selectors as memory
 from gateway.knowledge.memory.placement import Reach
-from gateway.knowledge.memory.types import ORG_KNOWLEDGE, Memory, Visibility
+from gateway.knowledge.memory.types import ORG_KNOWLEDGE, Memory
 from tenants.types import Principal
 
 
@@ -22,11 +22,7 @@ def check_whole_subject(principal: Principal, subject_id: str) -> None:
 
 def may_see(principal: Principal, found: Memory) -> bool:
     """Whether a memory of a subject that the key may use lies within what it is narrowed to."""
-    scopes = principal.grant.memory_scopes
-    is_anothers = found.persona_id is not None and found.scope == Visibility.PRIVATE
-    return (scopes is None or found.memory_scope in scopes) and not (
-        is_anothers and not principal.may_use_persona(str(found.persona_id))
-    )
+    return reach_of(principal).covers(found)
 
 
 def seen(principal: Principal, memory_id: UUID) -> Memory:
@@ -54,5 +50,5 @@ def scopes_of(principal: Principal, asked: tuple[str, ...] | None) -> tuple[str,
 
 
 def reach_of(principal: Principal) -> Reach:
-    """Which memories this key's writes may take over from."""
+    """Which memories this key may see, and its writes take over from."""
     return Reach(principal.grant.memory_scopes, principal.grant.persona_ids)

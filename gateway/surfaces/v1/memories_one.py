@@ -18,9 +18,9 @@ from gateway.knowledge.memory import selectors as memory
 from gateway.knowledge.memory import services
 from gateway.knowledge.memory.types import Memory, Status
 from gateway.platform.telemetry.memories import memories as counted
-from gateway.surfaces.v1.memories_access import changeable, may_see, seen
-from gateway.surfaces.v1.schemas.memories import ForgottenOut, MemoryOut
-from gateway.surfaces.v1.schemas.memory_changes import CorrectionIn, MemoryHistory
+from gateway.surfaces.v1.memories_access import changeable, may_see, reach_of, seen
+from gateway.surfaces.v1.schemas.memories import MemoryOut
+from gateway.surfaces.v1.schemas.memory_changes import ChangedMemoryOut, CorrectionIn, ForgottenOut, MemoryHistory
 from tenants import plans
 from tenants.context import in_tenant
 from tenants.types import Principal
@@ -47,17 +47,20 @@ async def correct_memory(request: HttpRequest, memory_id: str, body: CorrectionI
     """The corrected memory, which has an id of its own and one version more; the old wording becomes history.
 
     ``expected_version`` or ``If-Match: "3"`` make it conditional. 409 when somebody else corrected it first or a newer
-    fact took over (``current`` is what there is now), 410 for a forgotten one."""
+    fact took over (``current`` is what there is now, its id and version alone when it is beyond the key's reach)
+    and when it would take over from a memory beyond that reach, 410 for a forgotten one."""
     call = call_of(request)
-    version = expected(request, body.expected_version)
-    return MemoryOut.of(await _changed(call, memory_id, services.correct, body.changes(), expected_version=version))
+    given = {"expected_version": expected(request, body.expected_version), "reach": reach_of(call.principal)}
+    return MemoryOut.of(await _changed(call, memory_id, services.correct, body.changes(), **given))
 
 
 @router.delete("/memories/{memory_id}", response=ForgottenOut, summary="Forget a memory")
 @endpoint(scope=Scope.MEMORIES_WRITE)
 async def forget_memory(request: HttpRequest, memory_id: str) -> ForgottenOut:
-    """It is not found from the next request on; its row is kept for 30 days. Forgetting twice is the same as once."""
-    return ForgottenOut.of(await _changed(call_of(request), memory_id, services.forget))
+    """It is not found from the next request on; its row is kept for 30 days. Every memory of the subject with the same
+    words goes along (``also``). Forgetting twice is the same as once."""
+    call = call_of(request)
+    return ForgottenOut.of(await _changed(call, memory_id, services.forget, alike=reach_of(call.principal)))
 
 
 @router.get("/memories/{memory_id}/history", response=MemoryHistory, summary="What was believed before and after")
@@ -71,27 +74,31 @@ async def memory_history(request: HttpRequest, memory_id: str) -> MemoryHistory:
     return MemoryHistory(data=[MemoryOut.of(one) for one in found])
 
 
-@router.post("/memories/{memory_id}/restore", response=MemoryOut, summary="Undo a forgetting")
+@router.post("/memories/{memory_id}/restore", response=ChangedMemoryOut, summary="Undo a forgetting")
 @endpoint(scope=Scope.MEMORIES_WRITE)
-async def restore_memory(request: HttpRequest, memory_id: str) -> MemoryOut:
-    """Within 30 days of the forgetting; 410 afterwards, 409 when the same was stored anew meanwhile."""
+async def restore_memory(request: HttpRequest, memory_id: str) -> ChangedMemoryOut:
+    """Within 30 days of the forgetting, with what was forgotten along with it; 410 afterwards, 409 when the same was
+    stored anew meanwhile."""
     call = call_of(request)
     limit = plans.limits(call.principal.organization).memories
-    return MemoryOut.of(await _changed(call, memory_id, services.restore, limit_per_subject=limit))
+    given = {"limit_per_subject": limit, "reach": reach_of(call.principal)}
+    return ChangedMemoryOut.of(await _changed(call, memory_id, services.restore, **given))
 
 
-@router.post("/memories/{memory_id}/silence", response=MemoryOut, summary="Keep a memory and never recall it")
+@router.post("/memories/{memory_id}/silence", response=ChangedMemoryOut, summary="Keep a memory and never recall it")
 @endpoint(scope=Scope.MEMORIES_WRITE)
-async def silence_memory(request: HttpRequest, memory_id: str) -> MemoryOut:
-    """It stays in the lists, with its earlier wordings, and no recall finds it."""
-    return MemoryOut.of(await _changed(call_of(request), memory_id, services.silence))
+async def silence_memory(request: HttpRequest, memory_id: str) -> ChangedMemoryOut:
+    """It stays in the lists, with its earlier wordings, and no recall finds it, nor any with the same words."""
+    call = call_of(request)
+    return ChangedMemoryOut.of(await _changed(call, memory_id, services.silence, reach=reach_of(call.principal)))
 
 
-@router.post("/memories/{memory_id}/unsilence", response=MemoryOut, summary="Recall a silenced memory again")
+@router.post("/memories/{memory_id}/unsilence", response=ChangedMemoryOut, summary="Recall a silenced memory again")
 @endpoint(scope=Scope.MEMORIES_WRITE)
-async def unsilence_memory(request: HttpRequest, memory_id: str) -> MemoryOut:
-    """Undo a silence."""
-    return MemoryOut.of(await _changed(call_of(request), memory_id, services.unsilence))
+async def unsilence_memory(request: HttpRequest, memory_id: str) -> ChangedMemoryOut:
+    """Undo a silence, for all that it took along."""
+    call = call_of(request)
+    return ChangedMemoryOut.of(await _changed(call, memory_id, services.unsilence, reach=reach_of(call.principal)))
 
 
 @router.post("/memories/{memory_id}/pin", response=MemoryOut, summary="Keep a memory in front")

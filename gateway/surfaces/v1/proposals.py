@@ -55,7 +55,7 @@ async def create_proposal(request: HttpRequest, body: ProposeIn) -> Answer[Propo
     if personas is not None and body.persona_id not in personas:
         raise Forbidden("This key proposes for its own personas; name one.", code="persona_not_allowed")
     proposal = await in_tenant(principal.ref, _create, body, call)
-    return Answer(201, ProposalOut.of(proposal))
+    return Answer(201, ProposalOut.of(proposal, principal))
 
 
 @router.post("/proposals/decide", response=DecideOut, summary="Approve or reject up to 100 at once")

@@ -76,7 +76,8 @@ def status(ref: OrgRef, memory: Any) -> str:
 def test_forget__approved__the_memory_is_gone_and_comes_back_when_compensated(acme: OrgRef, globex: OrgRef) -> None:
     memory = remembered(acme, "Was born in Lyon")
     proposal = proposed(acme, "memory.forget", {"memory_id": memory.public_id, "reason": "asked for"})
-    assert proposal.diff == {"before": "Was born in Lyon", "after": None}
+    of = [{"memory_scope": "chat", "persona_id": None}]
+    assert proposal.diff == {"before": "Was born in Lyon", "after": None, "of": of}
     assert status(acme, memory) == "active"
     found = done(acme, proposal)
     assert (found.state, found.assertion_id) == (State.EXECUTED, memory.public_id)
@@ -105,10 +106,11 @@ def test_upsert__slot_changes_before_the_decision__the_diff_follows(acme: OrgRef
     remembered(acme, "Lives in Lyon", slot="home.city", value="Lyon")
     payload = {"text": "Lives in Nice", "slot": "home.city", "value": "Nice"}
     proposal = proposed(acme, "memory.upsert", payload)
-    assert proposal.diff == {"before": "Lives in Lyon", "after": "Lives in Nice"}
+    of = [{"memory_scope": "chat", "persona_id": None}]
+    assert proposal.diff == {"before": "Lives in Lyon", "after": "Lives in Nice", "of": of}
     remembered(acme, "Lives in Paris", slot="home.city", value="Paris")
     with scope(acme):
-        assert selectors.look(proposal.id).diff == {"before": "Lives in Paris", "after": "Lives in Nice"}
+        assert selectors.look(proposal.id).diff == {"before": "Lives in Paris", "after": "Lives in Nice", "of": of}
     done(acme, proposal)
     with scope(acme):
         assert selectors.look(proposal.id).diff["before"] == "Lives in Lyon"  # as it was when proposed

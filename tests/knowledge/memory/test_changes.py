@@ -13,6 +13,7 @@ from gateway.core.journal import Actor
 from gateway.knowledge.memory import boundaries, consents, selectors, services
 from gateway.knowledge.memory.decay import decay
 from gateway.knowledge.memory.models import MemoryRow, MemoryToken, SubjectState, Tombstone
+from gateway.knowledge.memory.topics import topic_of
 from gateway.platform.audit.models import AuditRow
 from gateway.platform.events.models import EventRow
 from tenants.context import scope
@@ -356,10 +357,14 @@ def test_boundary__of_another_subject__is_not_found(inside) -> None:
         ("don't bring up my divorce", "my divorce"), ("Never mention the accident again", "the accident"),
         ("Stop asking me about work, please", "work"), ("my stop sign collection", "my stop sign collection"),
         ("do not talk about Carl any more!", "Carl"), ("what came up", "what came up"),
+        ("Please, we don't want people to ask about money at all.", "money"),
+        ("leave out the accident", "the accident"),
+        ("I would prefer not to hear about cancer", "cancer"), ("Let us skip the topic of work", "work"),
+        ("Stop smoking", "Stop smoking"), ("avoidance", "avoidance"), ("no more work talk", "no more work talk"),
     ],
 )  # fmt: skip
 def test_topic__of_a_request__is_what_it_is_about(said, topic) -> None:
-    assert boundaries.topic_of(said) == topic
+    assert topic_of(said) == topic
 
 
 def test_decay__by_type_and_age__is_a_soft_factor() -> None:

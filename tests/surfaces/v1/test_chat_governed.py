@@ -196,3 +196,31 @@ def test_chat__forgotten_things__are_not_proposed_again_by_the_model(gateway, ac
     assert answer["proposedWrites"] == []
     assert answer["rejectedWrites"][0]["reason"] == "forgotten_before"
     assert globex.post("/v1/chat", json=asked).json()["proposedWrites"] != []
+
+
+def test_chat__asked_to_remember_what_it_just_recalled__proposes_nothing(gateway, acme, globex, subject):
+    remember(gateway.acme, subject, "I love jazz music.", source="chat")
+    asked = body(subject, "Please remember that I love jazz music.")
+    answer = acme.post("/v1/chat", json=asked).raise_for_status().json()
+    assert (answer["proposedWrites"], answer["rejectedWrites"][0]["reason"]) == ([], "restates_memory")
+    assert acme.get(f"/v1/proposals?subject_id={subject}").json()["data"] == []
+    assert len(globex.post("/v1/chat", json=asked).json()["proposedWrites"]) == 1
+
+
+def test_chat__told_the_same_twice__has_one_proposal_until_it_is_decided(acme, globex, subject):
+    asked = body(subject, "Please remember that my cat is called Minka.")
+    first, again = (acme.post("/v1/chat", json=asked).json()["proposedWrites"] for _ in range(2))
+    assert [one["proposal_id"] for one in again] == [one["proposal_id"] for one in first]
+    other = globex.post("/v1/chat", json=asked).json()["proposedWrites"]
+    assert other[0]["proposal_id"] != first[0]["proposal_id"]
+    assert len(acme.get(f"/v1/proposals?subject_id={subject}").json()["data"]) == 1
+    acme.post(f"/v1/proposals/{first[0]['proposal_id']}/reject", json={}).raise_for_status()
+    third = acme.post("/v1/chat", json=asked).json()["proposedWrites"]
+    assert third[0]["proposal_id"] != first[0]["proposal_id"]
+
+
+def test_chat__own_word_on_what_was_forgotten__is_proposed(gateway, acme, subject):
+    memory = remember(gateway.acme, subject, "The boat is called Ondine.", source="chat")
+    acme.delete(f"/v1/memories/{memory}").raise_for_status()
+    answer = acme.post("/v1/chat", json=body(subject, "Please remember that the boat is called Ondine.")).json()
+    assert (len(answer["proposedWrites"]), answer.get("rejectedWrites")) == (1, None)

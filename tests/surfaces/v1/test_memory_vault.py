@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx
@@ -122,3 +124,133 @@ def test_bad_input__says_the_limit_and_stores_nothing(acme: httpx.Client, ann: s
     assert refused.status_code == 422
     assert hint in refused.json()["errors"][0]["message"]
     assert acme.get(f"/v1/subjects/{ann}").status_code == 404
+
+
+def test_source_and_collection__in_any_case__are_the_same(gateway: Gateway, acme: httpx.Client, ann: str) -> None:
+    city = {"slot": "home.city"}
+    told(acme, ann, "Lives in Oslo", value="Oslo", source="Gmail", **city)
+    assert told(acme, ann, "Lives in Lund", value="Lund", source="Web", **city).status_code == 202
+    said = told(acme, ann, "Likes tea", source="Chat").json()
+    assert (said["trust"], said["memory_scope"], said["provenance"]["source"]) == (3, "chat", "chat")
+    assert known(acme, ann, "lives tea", memory_scopes=["GMAIL"]) == ["Lives in Oslo"]
+    for query in ({"source": "CHAT"}, {"memory_scope": "Chat"}):
+        found = acme.get("/v1/memories", params={"subject_id": ann, **query}).json()["data"]
+        assert [one["id"] for one in found] == [said["id"]]
+    key = {"name": "Chat only", "memory_scopes": ["Chat"], "scopes": ["memories:read", "memories:write"]}
+    with gateway.acme.client(acme.post("/v1/keys", json=key).json()["secret"]) as narrow:
+        assert known(narrow, ann, "lives tea") == known(narrow, ann, "tea", memory_scopes=["CHAT"]) == ["Likes tea"]
+        assert told(narrow, ann, "Likes milk", source="CHAT").status_code == 201
+        refused = narrow.post("/v1/memories/recall", json={"subject_id": ann, "query": "x", "memory_scopes": ["Gmail"]})
+        assert (refused.status_code, refused.json()["code"]) == (403, "memory_scope_not_allowed")
+        assert narrow.get("/v1/memories", params={"subject_id": ann, "memory_scope": "GMAIL"}).status_code == 403
+
+
+def test_extraction__of_what_was_forgotten_in_more_words__stores_nothing(
+    acme: httpx.Client, globex: httpx.Client, ann: str
+) -> None:
+    for text in ("Has a peanut allergy.", "I live in Lisbon."):
+        acme.delete(f"/v1/memories/{told(acme, ann, text).json()['id']}")
+    for text in ("Has a severe peanut allergy.", "Is allergic to peanuts."):
+        refused = told(acme, ann, text, extracted=True)
+        assert (refused.status_code, refused.json()["code"]) == (409, "forgotten_before")
+    talk = {"subject_id": ann, "transcript": [{"role": "user", "content": "I live in sunny Lisbon these days."}]}
+    (read,) = acme.post("/v1/memories", json=talk).json()["data"]
+    assert read["error"]["code"] == "forgotten_before"
+    assert acme.get("/v1/memories", params={"subject_id": ann}).json()["data"] == []
+    assert told(acme, ann, "Has a walnut allergy.", extracted=True).status_code == 201
+    assert told(globex, ann, "Is allergic to peanuts.", extracted=True).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "I don't want to talk about my divorce",
+        "Let's not discuss my divorce",
+        "please avoid my divorce",
+        "I do not want you to mention my divorce",
+        "forget about my divorce",
+        "I'd rather not be reminded of my divorce, please.",
+        "Could you please not bring my divorce up again?",
+        "My divorce is off-limits!",
+    ],
+)
+def test_boundary__asked_for_in_plain_words__hides_the_topic_and_says_how_much(
+    acme: httpx.Client, globex: httpx.Client, ann: str, asked: str
+) -> None:
+    for client in (acme, globex):
+        told(client, ann, "My divorce was finalised in May.")
+        told(client, ann, "The wedding was in June.")
+    line = acme.post(f"/v1/subjects/{ann}/boundaries", json={"kind": "topic", "statement": asked}).json()
+    assert (line["statement"].casefold(), line["hides"]) == ("my divorce", 1)
+    assert known(acme, ann, "divorce wedding") == ["The wedding was in June."]
+    assert len(known(globex, ann, "divorce wedding")) == 2
+
+
+def test_memory_told_by_two_sources__one_taken_back__stays_with_the_other(
+    acme: httpx.Client, globex: httpx.Client, ann: str
+) -> None:
+    shared = {"memory_scope": "profile"}
+    for client in (acme, globex):
+        first = told(client, ann, "Lives near the harbour", source="gmail", **shared).json()
+        again = told(client, ann, "Lives near the harbour", source="chat", **shared).json()
+        assert (again["id"], again["deduplicated"], first["trust"], again["trust"]) == (first["id"], True, 2, 3)
+
+    def granted(source: str, *, so: bool) -> None:
+        acme.put(f"/v1/subjects/{ann}/consents/{source}", json={"granted": so}).raise_for_status()
+
+    asked = {"subject_id": ann, "query": "harbour"}
+    granted("gmail", so=False)
+    (seen,) = acme.post("/v1/memories/recall", json=asked).json()["data"]
+    assert (seen["text"], seen["provenance"]["source"]) == ("Lives near the harbour", "chat")
+    granted("chat", so=False)
+    assert known(acme, ann, "harbour") == []
+    assert known(globex, ann, "harbour") == ["Lives near the harbour"]
+    granted("gmail", so=True)
+    assert known(acme, ann, "harbour") == ["Lives near the harbour"]
+    granted("profile", so=False)
+    assert known(acme, ann, "harbour") == []
+    granted("profile", so=True)
+    (id_,) = [one["id"] for one in acme.get("/v1/memories", params={"subject_id": ann}).json()["data"]]
+    acme.patch(f"/v1/memories/{id_}", json={"about": "Ann"}).raise_for_status()
+    granted("chat", so=True)
+    granted("gmail", so=False)
+    assert known(acme, ann, "harbour") == ["Lives near the harbour"]
+
+
+def test_memory_told_in_other_words__first_source_taken_back__is_hidden(acme: httpx.Client, ann: str) -> None:
+    home = {"slot": "home.city", "value": "Oslo", "memory_scope": "profile"}
+    told(acme, ann, "The letter went to Oslo, Secret Street 5", source="gmail", **home)
+    assert told(acme, ann, "I live in Oslo", source="chat", **home).json()["deduplicated"] is True
+    acme.put(f"/v1/subjects/{ann}/consents/gmail", json={"granted": False})
+    assert known(acme, ann, "Oslo") == []
+
+
+def test_batch__of_one_memory_told_twice__has_both_lineages(acme: httpx.Client, ann: str) -> None:
+    item = {"subject_id": ann, "text": "Lives near the harbour", "memory_scope": "profile"}
+    items = [{**item, "provenance": {"source": source}} for source in ("gmail", "chat", "gmail")]
+    assert acme.post("/v1/memories", json={"items": items}).status_code == 201
+    acme.put(f"/v1/subjects/{ann}/consents/gmail", json={"granted": False})
+    assert known(acme, ann, "harbour") == ["Lives near the harbour"]
+    acme.put(f"/v1/subjects/{ann}/consents/chat", json={"granted": False})
+    assert known(acme, ann, "harbour") == []
+
+
+def test_recall_from_the_cache__once_another_memory_is_true__asks_anew(
+    acme: httpx.Client, globex: httpx.Client, ann: str
+) -> None:
+    soon = (datetime.now(UTC) + timedelta(seconds=4)).isoformat()
+    for client in (acme, globex):
+        told(client, ann, "Works at the harbour")
+    told(acme, ann, "Holds the harbour keys", valid_from=soon, source="gmail")
+    asked = {"subject_id": ann, "query": "harbour", "memory_scopes": ["chat", "gmail"]}
+
+    def hits(client: httpx.Client) -> list[bool]:
+        return [client.post("/v1/memories/recall", json=asked).json()["cache_hit"] for _ in range(6)]
+
+    assert known(acme, ann, "harbour", memory_scopes=["chat", "gmail"]) == ["Works at the harbour"]
+    assert True in hits(acme)
+    time.sleep(5)
+    found = known(acme, ann, "harbour", memory_scopes=["chat", "gmail"])
+    assert sorted(found) == ["Holds the harbour keys", "Works at the harbour"]
+    assert True in hits(acme)
+    assert known(globex, ann, "harbour", memory_scopes=["chat", "gmail"]) == ["Works at the harbour"]

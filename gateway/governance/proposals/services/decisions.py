@@ -15,9 +15,11 @@ from uuid import UUID
 from django.db import transaction
 
 from gateway.core import clock, ids
+from gateway.core.errors import Forbidden
 from gateway.core.journal import SYSTEM, Actor
 from gateway.core.plain import clean
 from gateway.governance.proposals import registry
+from gateway.governance.proposals.diff import current, quotes_beyond
 from gateway.governance.proposals.dispatch import dispatch
 from gateway.governance.proposals.errors import AlreadyDecided, NotFailed, ProposalExpired, UnknownProposal
 from gateway.governance.proposals.models import ProposalRow, VoteRow
@@ -50,11 +52,14 @@ def approve(
     With 0 the caller is expected to call ``execute`` next (unless the type does not run inline, or ``hand_over`` is
     set: then a worker was told already). A proposal that needs more people stays pending, with this vote among its
     ``approvals``; a policy has no vote. ``rule_id`` is the rule that decides. Raises UnknownProposal, Forbidden
-    (scoped key), AlreadyDecided when it was rejected, ProposalExpired.
+    (scoped key, also of what would replace a memory beyond it), AlreadyDecided when it was rejected, ProposalExpired.
     """
     with transaction.atomic():
         row, expired = _read(proposal_id, principal)
         waiting = not expired and row.state == State.PENDING
+        if waiting and principal is not None and quotes_beyond(principal, row.type, current(to_proposal(row))):
+            told = "This would replace a memory in a collection that the key may not use."
+            raise Forbidden(told, code="memory_scope_not_allowed")
         if waiting and _enough(row, actor, comment, principal, request_id):
             now = clock.now()
             _decide(row, Step.APPROVE, actor, comment)

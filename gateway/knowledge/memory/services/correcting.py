@@ -17,6 +17,7 @@ from gateway.knowledge.memory.changing import COUNTED, already, current, held, s
 from gateway.knowledge.memory.drafts import USER_SAID, Draft, check
 from gateway.knowledge.memory.errors import InvalidMemory
 from gateway.knowledge.memory.models import MemoryRow
+from gateway.knowledge.memory.placement import EVERYTHING, Reach
 from gateway.knowledge.memory.types import Memory, NewMemory, Status
 
 # What may be corrected; who may see it, and where it came from, is what it is.
@@ -36,16 +37,18 @@ def correct(
     expected_version: int | None,
     actor: Actor,
     request_id: UUID | None = None,
+    reach: Reach = EVERYTHING,
 ) -> Memory:
     """Replace a memory by its corrected self, which has the same sources and one version more; ``changes`` hold the
     fields that differ, None empties one. Changes that change nothing leave it as it is.
 
     Raises MemoryNotFound, MemoryForgotten, VersionConflict (with what came in between) when it is no longer the current
-    one or not at ``expected_version``, AlreadyRemembered when another memory says exactly that, InvalidMemory.
+    one or not at ``expected_version``, AlreadyRemembered when another memory says exactly that, Contradicts when it
+    would take over from one beyond ``reach``, InvalidMemory.
     """
     _check_names(changes)
     with transaction.atomic():
-        before = current(held(memory_id), expected_version)
+        before = current(held(memory_id), expected_version, reach)
         changed = sorted(name for name, value in changes.items() if value != getattr(before, name))
         if not changed:
             return before
@@ -53,7 +56,7 @@ def correct(
         draft = check(_new(before, {name: changes[name] for name in changed}), now)
         _check_twin(before, draft)
         row = _row(before, draft, now, str(actor), set(changed))
-        settled = settle(_as_memory(before, row), now, besides=(before.id,))
+        settled = settle(_as_memory(before, row), now, reach, besides=(before.id,))
         if settled.history:
             successor = settled.history.pop("superseded_by_id")
             row |= settled.history | {"status": Status.SUPERSEDED, "superseded_by": successor}
@@ -111,14 +114,14 @@ def _new(before: Memory, changes: dict[str, Any]) -> NewMemory:
 
 def _row(before: Memory, draft: Draft, now: datetime, created_by: str, changed: set[str]) -> dict[str, Any]:
     """The new row. Whoever corrects a statement vouches for it."""
-    old = MemoryRow.objects.values("sitting", "source_kinds").get(pk=before.id)
+    old = MemoryRow.objects.values("sitting", "source_kinds", "lineages").get(pk=before.id)
     row = rows.row_of(before.subject_pk, draft, now=now, created_by=created_by)
     since = draft.valid_from if before.valid_from or changed & {"valid_from", "occurred_at"} else None
     vouched = max(before.trust, USER_SAID) if changed & {"text", "value"} else before.trust
     return row | {
         "sitting": old["sitting"], "source_kinds": old["source_kinds"], "valid_from": since, "trust": vouched,
         "version": before.version + 1, "previous_id": before.id, "status": before.status,
-        "pinned_at": before.pinned_at, "silenced_at": before.silenced_at, "sources": [],
+        "lineages": old["lineages"], "pinned_at": before.pinned_at, "silenced_at": before.silenced_at, "sources": [],
     }  # fmt: skip
 
 

@@ -10,11 +10,11 @@ from uuid import UUID
 from django.db import transaction
 
 from gateway.core import clock, ids
-from gateway.core.errors import BadRequest, Conflict, FieldProblem, GatewayError
+from gateway.core.errors import BadRequest, FieldProblem, GatewayError
 from gateway.core.journal import Actor, Change, Event, record
 from gateway.knowledge.memory import questions, selectors
 from gateway.knowledge.memory.drafts import check
-from gateway.knowledge.memory.errors import InvalidMemory
+from gateway.knowledge.memory.errors import Contradicts, InvalidMemory
 from gateway.knowledge.memory.guards import Guard
 from gateway.knowledge.memory.placement import EVERYTHING, Reach
 from gateway.knowledge.memory.types import MAX_BATCH, ItemResult, Memory, NewMemory, Subject
@@ -27,18 +27,16 @@ def create(
     """Store one memory, or add its source to the active one that says the same (``deduplicated``).
 
     Raises InvalidMemory, MemoryLimitReached when the plan's memories for this subject are used up, NotRemembered or
-    SourceRevoked for an extracted one that may not be stored, and Conflict (``memory_contradicts``, with the proposal
-    in ``extra``) when it contradicts something better known; then nothing is stored, the proposal included: whoever
-    wants the proposal asks ``create_many``. ``limit_per_subject=None`` is no limit.
+    SourceRevoked for an extracted one that may not be stored, and Contradicts when it contradicts something better
+    known; then nothing is stored, the proposal included: whoever wants the proposal asks ``create_many``.
+    ``limit_per_subject=None`` is no limit.
     """
     with transaction.atomic():
         (result,) = create_many(
             [(subject, item)], actor=actor, limit_per_subject=limit_per_subject, request_id=request_id
         )
         if result.proposal_id is not None:
-            raise Conflict(
-                "This contradicts something that is better known; it takes a proposal.", code="memory_contradicts"
-            )
+            raise Contradicts("This contradicts something that is better known; it takes a proposal.")
         return replace(selectors.get(result.stored), deduplicated=result.deduplicated)
 
 

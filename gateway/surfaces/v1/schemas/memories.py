@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Self
 
 from ninja import Schema
 from pydantic import AfterValidator, ConfigDict, Field
@@ -29,8 +29,6 @@ from gateway.knowledge.memory.types import (
     RecalledMemory,
     Visibility,
 )
-
-_KEPT = timedelta(days=30)
 
 
 def _printable(text: str) -> str:
@@ -174,7 +172,7 @@ class MemoryOut(Schema):
     deduplicated: bool
 
     @classmethod
-    def of(cls, memory: Memory) -> MemoryOut:
+    def of(cls, memory: Memory) -> Self:
         own = {"id", "provenance", "previous_id", "superseded_by"}
         plain = {name: getattr(memory, name) for name in cls.model_fields if name not in own}
         return cls(
@@ -189,20 +187,6 @@ class MemoryOut(Schema):
 class MemoryPage(Schema):
     data: list[MemoryOut]
     next_cursor: str | None
-
-
-class ForgottenOut(Schema):
-    """A memory that is no longer found. Its row is kept until ``purge_after``."""
-
-    id: str
-    status: str
-    forgotten_at: datetime | None
-    purge_after: datetime | None
-
-    @classmethod
-    def of(cls, memory: Memory) -> ForgottenOut:
-        purge_after = memory.forgotten_at + _KEPT if memory.forgotten_at else None
-        return cls(id=memory.public_id, status=memory.status, forgotten_at=memory.forgotten_at, purge_after=purge_after)
 
 
 class RecalledOut(Schema):

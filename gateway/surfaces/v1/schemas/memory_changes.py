@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
+from gateway.core import ids
 from gateway.core.wire import Flag, Number, Whole, ZonedMoment
 from gateway.knowledge.memory.lines import DrawnBoundary, SourceConsent
 from gateway.knowledge.memory.reports import NightReport
-from gateway.knowledge.memory.types import MAX_LABEL, MAX_PII_TAGS, MAX_TEXT, MemoryType
+from gateway.knowledge.memory.types import MAX_LABEL, MAX_PII_TAGS, MAX_TEXT, Memory, MemoryType
 from gateway.surfaces.v1.schemas.memories import Label, MemoryOut, Name
+
+_KEPT = timedelta(days=30)
+
+
+def _public(memory_id: UUID) -> str:
+    return ids.public("mem", memory_id)
+
+
+_Named = Annotated[str, BeforeValidator(_public)]
 
 
 class CorrectionIn(Schema):
@@ -40,6 +51,34 @@ class CorrectionIn(Schema):
         if given.get("pii_tags") is not None:
             given["pii_tags"] = tuple(given["pii_tags"])
         return given
+
+
+class ChangedMemoryOut(MemoryOut):
+    """A memory that was silenced or brought back. ``also`` are those with the same words that went along;
+    ``beyond_reach`` counts those that the key may not touch."""
+
+    also: list[_Named]
+    beyond_reach: int
+
+
+class ForgottenOut(Schema):
+    """A memory that is no longer found. Its row is kept until ``purge_after``. ``also`` are those with the same words
+    that went along; ``beyond_reach`` counts those that the key may not touch: they are still found."""
+
+    id: str
+    status: str
+    forgotten_at: datetime | None
+    purge_after: datetime | None
+    also: list[str]
+    beyond_reach: int
+
+    @classmethod
+    def of(cls, memory: Memory) -> ForgottenOut:
+        purge_after = memory.forgotten_at + _KEPT if memory.forgotten_at else None
+        return cls(
+            id=memory.public_id, status=memory.status, forgotten_at=memory.forgotten_at, purge_after=purge_after,
+            also=[_public(one) for one in memory.also], beyond_reach=memory.beyond_reach,
+        )  # fmt: skip
 
 
 class MemoryHistory(Schema):
@@ -93,9 +132,15 @@ class BoundaryOut(Schema):
     lifted_by: str | None
 
     @classmethod
-    def of(cls, boundary: DrawnBoundary) -> BoundaryOut:
+    def of(cls, boundary: DrawnBoundary) -> Self:
         plain = {name: getattr(boundary, name) for name in cls.model_fields if name != "id"}
         return cls(id=boundary.public_id, **plain)
+
+
+class NewBoundaryOut(BoundaryOut):
+    """A line just drawn: ``statement`` is the topic as it was understood, ``hides`` how many memories that covers."""
+
+    hides: int
 
 
 class BoundaryList(Schema):

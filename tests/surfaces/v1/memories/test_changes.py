@@ -167,6 +167,7 @@ def test_boundaries__drawn_and_lifted__hide_and_show(client, tea) -> None:
     assert client.post("/subjects/ann/boundaries", json={"kind": "topic", "statement": "TEA"})[1] == line
     assert found(client) == []
     assert client.get(f"/memories/{tea['id']}")[1]["hidden"] is True
+    assert line.pop("hides") == 1
     assert client.get("/subjects/ann/boundaries")[1]["data"] == [line]
     path = f"/subjects/ann/boundaries/{line['id']}"
     lifted = client.delete(path)
