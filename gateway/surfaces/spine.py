@@ -188,7 +188,7 @@ def dress_unrouted(request: HttpRequest, response: HttpResponse) -> HttpResponse
     call = Call(ids.uuid7(), absent.surface_at(request.path) if missing else (endpoint and endpoint.surface) or "v1")
     request.call = call  # type: ignore[attr-defined]
     if response.status_code == 404:
-        error: GatewayError = missing or NotFound(f"There is nothing at {request.path}.", code="no_such_path")
+        error: GatewayError = missing or NotFound(_nothing_at(request.path), code="no_such_path")
         response = problems.respond(request, error)
     elif response.status_code == 405:
         allowed = response.get("Allow", "")
@@ -196,6 +196,11 @@ def dress_unrouted(request: HttpRequest, response: HttpResponse) -> HttpResponse
         response = problems.respond(request, refused)
         response["Allow"] = allowed
     return signals.unrouted(call, _dress(response, call))
+
+
+def _nothing_at(path: str) -> str:
+    detail = f"There is nothing at {path}."
+    return f"{detail} A slash within a subject's id is written %2F." if path.startswith("/v1/subjects/") else detail
 
 
 def _dress(response: HttpResponse, call: Call) -> HttpResponse:
