@@ -139,7 +139,7 @@ async def _carry_out(
     """The work, done once for an ``Idempotency-Key`` and to its end for a key that drains. Neither costs the others
     anything."""
     drain = endpoint.metering is Metering.CALL and streams.drains(call.principal)
-    if repeats.HEADER in request.META and request.method == "POST" and not endpoint.public:
+    if repeats.HEADER in request.META and request.method == "POST" and not (endpoint.public or endpoint.reads):
         return await repeats.once(request, call, endpoint, perform, drain=drain)  # type: ignore[no-any-return]
     work = streams.carry_out(perform, call=call, path=request.path, drain=drain)
     return await (streams.to_the_end(work) if drain else work)  # type: ignore[no-any-return]

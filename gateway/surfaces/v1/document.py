@@ -161,7 +161,7 @@ def _complete(path: str, shown: dict[str, Any], operation: Operation) -> None:
         if endpoint.metering is Metering.CALL and status == "200" and shown["operationId"] not in _BUFFERED:
             response["content"]["text/event-stream"] = _STREAM
     kind = _VENDORS.get(endpoint.surface or "", "Problem")
-    repeatable = "POST" in operation.methods and not endpoint.public
+    repeatable = "POST" in operation.methods and not endpoint.public and not endpoint.reads
     if repeatable:
         shown["parameters"] = [*shown["parameters"], IDEMPOTENCY_KEY]
     for failure in sorted({*_failures(path, shown, endpoint), *(_REPEATED if repeatable else ())}):

@@ -120,7 +120,7 @@ async def list_memories(
 
 # Above /memories/{memory_id}, which would take the word for an id.
 @router.post("/memories/recall", response=RecallOut, summary="Find memories by words")
-@endpoint(scope=Scope.MEMORIES_READ)
+@endpoint(scope=Scope.MEMORIES_READ, reads=True)
 async def recall(request: HttpRequest, body: RecallIn) -> RecallOut:
     """The memories of one subject that fit the query, best first, within what the key and the organization's policy
     allow."""
