@@ -79,8 +79,8 @@ class Endpoint:
     """One operation's declaration. ``scope=None`` means any valid caller; ``public`` needs no key at all (health,
     documents); ``account`` is for a person's own affairs: it needs a user token, which may name no organization;
     ``surface`` names the dialect when it is not the router's own; ``raw`` operations read the request themselves, so
-    Ninja need not parse anything for them; ``reads`` is for a POST that changes nothing, which has nothing to repeat: it
-    takes no ``Idempotency-Key`` and answers with what is so now."""
+    Ninja need not parse anything for them; ``reads`` is for a POST that changes nothing: having nothing
+    to repeat, it takes no ``Idempotency-Key`` and answers with what is so now."""
 
     scope: Scope | None
     flag: str | None = "enable_gateway_api"

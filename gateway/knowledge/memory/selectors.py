@@ -117,8 +117,8 @@ def revoked(subject_pk: UUID) -> set[str]:
 
 
 def may_be_told(memory_ids: Collection[UUID]) -> bool:
-    """Whether each of these is still there and nothing keeps it back: not forgotten, silenced, run out, behind a boundary
-    or of a source that was taken back."""
+    """Whether each of these is still there and nothing keeps it back: not forgotten, silenced, run out, behind a
+    boundary or of a source that was taken back."""
     found, now = get_many(list(memory_ids)), clock.now()
     return len(found) == len(memory_ids) and not any(
         one.hidden
@@ -182,7 +182,8 @@ def _memory(row: MemoryRow, state: SubjectState, provenance: Provenance, organiz
         valid_from=row.valid_from, valid_to=row.valid_to, expires_at=row.expires_at, recorded_at=row.recorded_at,
         forgotten_at=row.forgotten_at, status=row.status, confidence=row.confidence, trust=row.trust, scope=row.scope,
         memory_scope=row.memory_scope, persona_id=row.persona_id, provenance=provenance, created_by=row.created_by,
-        namespace=f"{organization}_user_{state.subject_id}", about=row.about, where=row.place, pii_tags=tuple(row.pii_tags),
+        namespace=f"{organization}_user_{state.subject_id}", about=row.about, where=row.place,
+        pii_tags=tuple(row.pii_tags),
         retired_at=row.retired_at, superseded_by=row.superseded_by_id, previous_id=row.previous_id, version=row.version,
         corrected=row.corrected, hidden=hidden, pinned_at=row.pinned_at, silenced_at=row.silenced_at,
     )  # fmt: skip
