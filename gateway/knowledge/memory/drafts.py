@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.core.errors import FieldProblem
+from gateway.core.nesting import TOO_DEEP, is_too_deep
 from gateway.knowledge.memory import slots, wording
 from gateway.knowledge.memory.errors import InvalidMemory
 from gateway.knowledge.memory.types import (
@@ -143,6 +144,9 @@ class _Checks:
             self.fail("confidence", "out_of_range", "must be 0 to 1")
 
     def json(self, field: str, value: Any) -> None:
+        if is_too_deep(value):
+            self.fail(field, "too_deep", TOO_DEEP)
+            return
         try:
             encoded = json.dumps(value, allow_nan=False)
         except (TypeError, ValueError):
