@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -113,7 +113,7 @@ class SlimHandler:
         await asgi.send_chunks(response._iterator, send)
 
 
-def routed(scope: Scope) -> str:
+def routed(scope: Mapping[str, Any]) -> str:
     """The path as URLs are matched against: decoded, but an encoded slash belongs to the segment it stands in, so that
     an id may have slashes in it wherever it stands."""
     raw: bytes = scope.get("raw_path") or b""

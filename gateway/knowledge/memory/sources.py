@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -27,7 +28,7 @@ def withdraw(subject_pk: UUID, source: str, gone: Collection[tuple[UUID, str]]) 
     forgotten instead. Inside the transaction in which the caller holds the subject (``storage.lock``)."""
     if not gone:
         return
-    values = {"source": source, "memories": [one for one, _ in gone], "refs": [ref for _, ref in gone]}
+    values: dict[str, Any] = {"source": source, "memories": [one for one, _ in gone], "refs": [ref for _, ref in gone]}
     with connection.cursor() as cursor:
         cursor.execute(_DROP, values)
         cursor.execute(_RENUMBER, values)
