@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"\d+")
 def cite(memory: RecalledMemory, mode: RedactMode) -> Citation:
     """The citation of a memory, its words masked as the policy asks."""
     snippet = redaction.redact((memory.provenance.snippet or memory.text)[:_SNIPPET], mode)
-    return Citation(memory.public_id, memory.uri, memory.confidence, snippet)
+    return Citation(memory.public_id, memory.uri, memory.confidence, snippet, memory.provenance.span)
 
 
 class CitationFilter:

@@ -74,7 +74,7 @@ def _memory(row: DocumentRow, passage: Passage) -> NewMemory:
     way = " › ".join(part for part in (row.name, passage.heading) if part)
     return NewMemory(
         text=f"{way}\n{passage.text}",
-        provenance=Provenance(SOURCE, _ref(row.id, passage.position), passage.text[:_SNIPPET]),
+        provenance=Provenance(SOURCE, _ref(row.id, passage.position), passage.text[:_SNIPPET], passage.span),
         type=MemoryType.DOC,
         scope=Visibility.ORG,
         memory_scope=SOURCE,

@@ -18,6 +18,7 @@ from gateway.knowledge.memory.types import (
     MAX_LABEL,
     MAX_NAME,
     MAX_PII_TAGS,
+    MAX_POSITION,
     MAX_RECALLED,
     MAX_REF,
     MAX_SNIPPET,
@@ -212,7 +213,10 @@ def _source(checks: _Checks, source: Provenance) -> Provenance:
     name = checks.text("provenance/source", source.source, MAX_NAME) or ""
     ref = checks.text("provenance/ref", source.ref, MAX_REF)
     snippet = checks.text("provenance/snippet", source.snippet, MAX_SNIPPET, least=0)
-    return Provenance(name, ref or None, snippet or None)
+    span = source.span
+    if span is not None and not 0 <= span[0] < span[1] <= MAX_POSITION:
+        checks.fail("provenance/span", "out_of_range", f"must be [start, end) with 0 ≤ start < end ≤ {MAX_POSITION}")
+    return Provenance(name, ref or None, snippet or None, span)
 
 
 def content_hash(text: str, speaker: str | None, memory_scope: str, scope: str, persona_id: str | None) -> bytes:

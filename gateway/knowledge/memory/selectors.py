@@ -19,7 +19,8 @@ from gateway.knowledge.memory.types import ORG_KNOWLEDGE, Memory, Provenance, St
 from tenants.context import current
 
 __all__ = [
-    "MemoryFilter", "count", "get", "get_many", "history", "may_be_told", "page", "recall", "subjects_above", "texts",
+    "MemoryFilter", "count", "get", "get_many", "history", "may_be_told", "page", "recall", "sources",
+    "subjects_above", "texts",
 ]  # fmt: skip
 
 # Corrections and newer facts, in both directions.
@@ -171,7 +172,17 @@ def _memories(rows: list[MemoryRow]) -> list[Memory]:
 
 def _first_sources(memory_ids: Iterable[UUID]) -> dict[UUID, Provenance]:
     rows = MemorySource.objects.filter(memory_id__in=list(memory_ids), position=0)
-    return {row.memory_id: Provenance(row.source, row.ref or None, row.snippet) for row in rows}
+    return {row.memory_id: _provenance(row) for row in rows}
+
+
+def sources(memory_id: UUID) -> list[Provenance]:
+    """All that a memory came from, the one that is cited first."""
+    return [_provenance(row) for row in MemorySource.objects.filter(memory_id=memory_id).order_by("position")]
+
+
+def _provenance(row: MemorySource) -> Provenance:
+    span = (row.span[0], row.span[1]) if row.span is not None else None
+    return Provenance(row.source, row.ref or None, row.snippet, span)
 
 
 def _memory(row: MemoryRow, state: SubjectState, provenance: Provenance, organization: str) -> Memory:

@@ -15,7 +15,7 @@ from gateway.knowledge.memory import embedding, facts, guards, rows, storage
 from gateway.knowledge.memory.drafts import Draft, check, combined
 from gateway.knowledge.memory.errors import InvalidMemory, MemoryLimitReached
 from gateway.knowledge.memory.placement import EVERYTHING, Fact, Kind, Placement, Reach, claim_of, place
-from gateway.knowledge.memory.types import ItemResult, NewMemory, Status, Subject
+from gateway.knowledge.memory.types import ItemResult, NewMemory, Provenance, Status, Subject
 
 _NOBODY = UUID(int=0)
 
@@ -54,7 +54,7 @@ class _Twin:
     sources: set[tuple[str, str]]
     row: dict[str, Any] | None = None  # of a memory that is not yet inserted
     grown: bool = False
-    added: list[tuple[str, str | None, str | None]] = field(default_factory=list)
+    added: list[Provenance] = field(default_factory=list)
 
 
 class Batch:
@@ -224,9 +224,9 @@ class Batch:
         grown = [twin for twin in self._twins.values() if twin.grown and twin.row is None]
         if grown:
             added = [
-                {"id": twin.id, "source": source, "ref": ref or "", "snippet": snippet, "place": place}
+                {"id": twin.id, "place": place, **rows.source_of(source, place)}
                 for twin in grown
-                for place, (source, ref, snippet) in enumerate(twin.added)
+                for place, source in enumerate(twin.added)
             ]
             storage.corroborate({twin.id: twin.confidence for twin in grown}, added, self._now)
         touched = {outcome.subject.pk for outcome in self.changed}
@@ -243,7 +243,7 @@ def _grow(twin: _Twin, draft: Draft) -> bool:
     twin.confidence, twin.grown = combined(twin.confidence, draft.confidence), True
     for source in fresh:
         twin.sources.add((source.source, source.ref or ""))
-        twin.added.append((source.source, source.ref, source.snippet))
+        twin.added.append(source)
         if twin.row is not None:
             twin.row["sources"].append(rows.source_of(source, len(twin.row["sources"])))
     if twin.row is not None:

@@ -84,6 +84,20 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "description": "The same request with the same key again gets the first answer (`Idempotent-Replayed: true`).",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
+PREFER: dict[str, Any] = {
+    "in": "header",
+    "name": "Prefer",
+    "required": False,
+    "description": "`respond-async`: a batch is left to a worker, and the answer is 202 with its operation.",
+    "schema": {"type": "string", "maxLength": 255},
+}
+IF_MATCH: dict[str, Any] = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "description": 'The version it must be at, in quotes (`"3"`); otherwise 409.',
+    "schema": {"type": "string", "maxLength": 64},
+}
 _RETRY_AFTER = {"description": "Seconds to wait before trying again.", "schema": {"type": "integer", "minimum": 1}}
 # One error of each kind: its class is where title and usual code come from.
 _KINDS: tuple[tuple[int, type[errors.GatewayError], str, str], ...] = (

@@ -64,6 +64,10 @@ REFUSED: dict[str, Callable[[httpx.Client, str], httpx.Response]] = {
     "revoked source": lambda client, ann: [
         read_out(client, ann), client.post("/v1/memories", json=said(ann, extracted=True))
     ][1],
+    "transcript in no time zone": lambda client, ann: client.post(
+        "/v1/memories", json={"subject_id": ann, "occurred_at": "2026-01-31T09:00:00",
+                              "transcript": [{"role": "user", "content": "I like tea."}]}
+    ),
     "unknown persona": lambda client, ann: client.post(
         "/v1/packs/precompose", json={"persona_id": "nobody", "subject_id": ann, "query": "tea"}
     ),

@@ -45,9 +45,9 @@ def test_create__one__is_201_with_the_memory(client, acme) -> None:
         False,
         {"a": 1},
     )
-    assert body["provenance"] == {"source": "gmail", "ref": "m1", "snippet": "tea"}
+    assert body["provenance"] == {"source": "gmail", "ref": "m1", "snippet": "tea", "span": None}
     assert body["occurred_at"].startswith("2025-01-01T08:00:00")
-    assert client.get(f"/memories/{body['id']}") == (200, body)
+    assert client.get(f"/memories/{body['id']}") == (200, {**body, "sources": [body["provenance"]]})
     assert client.call.reads == [{"action": "memory.read", "target": body["id"], "subject_id": "ann"}]
     with scope(acme):
         assert AuditRow.objects.filter(action="memory.created", actor_id=client.who.actor.id).count() == 1
