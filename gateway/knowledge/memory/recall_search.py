@@ -121,7 +121,8 @@ def _candidate(row: Sequence[Any], collection: UUID) -> Candidate:
         provenance=Provenance(source, ref or None, snippet, tuple(span) if span else None), visible_until=until,
         pinned=pinned, collection=collection, place=place, lexical=lexical, coverage=coverage, cosine=cosine,
         base=base, neighbours=neighbours, spoken=spoken, dated=dated, asked_for=asked_for, fact=fact,
-        question=question, sitting=sitting, total=total, place_coverage=place_coverage, place_cosine=place_cosine, by_other=by_other, among=int(among),
+        question=question, sitting=sitting, total=total, place_coverage=place_coverage, place_cosine=place_cosine,
+        by_other=by_other, among=int(among),
     )  # fmt: skip
 
 

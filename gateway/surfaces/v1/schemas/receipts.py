@@ -13,8 +13,8 @@ from gateway.platform.receipts.types import PublicKey
 
 
 class ReceiptVerifyIn(Schema):
-    """A receipt as it was given out: its document, unchanged, and its signature. What else ``GET /v1/receipts/{id}`` shows
-    of it may be sent along; only the document is signed, and only it is looked at."""
+    """A receipt as it was given out: its document, unchanged, and its signature. What else ``GET /v1/receipts/{id}``
+    shows of it may be sent along; only the document is signed, and only it is looked at."""
 
     model_config = ConfigDict(extra="forbid")
 
