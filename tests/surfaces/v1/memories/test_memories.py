@@ -166,7 +166,8 @@ def test_recall__found__has_the_shape_of_the_contract(client) -> None:
     assert set(one) == {
         "id", "text", "type", "score", "confidence", "occurred_at", "provenance", "memory_scope", "scores",
     }  # fmt: skip
-    assert (one["id"], one["provenance"]) == (memory["id"], {"source": "gmail", "ref": "m1", "snippet": "tea"})
+    source = {"source": "gmail", "ref": "m1", "snippet": "tea", "span": None}
+    assert (one["id"], one["provenance"]) == (memory["id"], source)
     assert (found["cache_hit"], found["nothing_found"]) == (False, False)
     (read,) = client.call.reads
     assert (read["action"], read["subject_id"], read["memory_ids"]) == ("memory.recalled", "ann", [memory["id"]])
