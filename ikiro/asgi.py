@@ -20,7 +20,7 @@ from gateway.surfaces.fast_lane import PATH, FastLane  # noqa: E402
 from gateway.surfaces.routes import shortcut  # noqa: E402
 from gateway.surfaces.spine import dress_unrouted  # noqa: E402
 from ikiro.account_lane import AccountLane  # noqa: E402
-from ikiro.lanes import SlimHandler  # noqa: E402
+from ikiro.lanes import SlimHandler, routed  # noqa: E402
 from ikiro.stock_lane import StockLane  # noqa: E402
 
 _SLIM_PREFIXES = ("/v1/", "/healthz", "/readyz", "/metrics", "/.well-known/", "/schemas/")
@@ -45,12 +45,13 @@ class Application:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            await self._lane(scope["path"])(scope, receive, send)
+            await self._lane(scope)(scope, receive, send)
         else:
             raise ValueError(f"{scope['type']} connections are not served.")
 
-    def _lane(self, path: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-        if path == PATH:
+    def _lane(self, scope: Scope) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        path = scope["path"]
+        if path == PATH and routed(scope) == PATH:
             return self.fast or self._slim
         if path.startswith(_SLIM_PREFIXES):
             return self._slim

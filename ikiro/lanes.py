@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, HttpResponse
@@ -26,6 +27,8 @@ from gateway.surfaces.asgi import Receive, Scope, Send
 Headers = Iterable[tuple[bytes, bytes]]
 View = Callable[..., Any]
 _WATCH_AFTER_S = 0.2
+# Stands for an encoded slash while a path is routed; no decoded path has it, for it is half of a pair.
+_SLASH = "\udc2f"
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -90,14 +93,15 @@ class SlimHandler:
         await send({"type": "http.response.body", "body": response.content})
 
     async def _answer(self, request: ASGIRequest) -> Any:
-        path = request.path_info
+        path = routed(request.scope)
         method = str(request.method)
         if method == "OPTIONS" and (asked := self._preflight(request.scope["headers"])) is not None:
             return asked
         view, parameters = self._views.get((method, path)), {}
         if view is None:
             match = get_resolver().resolve(path)
-            view, parameters = match.func, match.kwargs
+            view = match.func
+            parameters = {name: _with_slashes(value) for name, value in match.kwargs.items()}
             if not parameters and method in _METHODS:  # fixed: always the same view, and there are only so many
                 view = self._views[method, path] = self._shortcut(view, method)
         answer = view(request, **parameters)
@@ -107,6 +111,19 @@ class SlimHandler:
         await send({"type": "http.response.start", "status": response.status_code, "headers": _headers(response)})
         # Not ``streaming_content``: its wrapper would leave our iterator unclosed when the client hangs up.
         await asgi.send_chunks(response._iterator, send)
+
+
+def routed(scope: Mapping[str, Any]) -> str:
+    """The path as URLs are matched against: decoded, but an encoded slash belongs to the segment it stands in, so that
+    an id may have slashes in it wherever it stands."""
+    raw: bytes = scope.get("raw_path") or b""
+    if b"%2F" not in raw and b"%2f" not in raw:
+        return str(scope["path"])
+    return unquote(raw.decode("ascii").replace("%2f", "%2F").replace("%2F", _SLASH))
+
+
+def _with_slashes(value: Any) -> Any:
+    return value.replace(_SLASH, "/") if isinstance(value, str) else value
 
 
 async def read_body(receive: Receive, limit: int) -> tuple[bytes, PayloadTooLarge | None]:

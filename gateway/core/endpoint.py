@@ -84,7 +84,8 @@ class Endpoint:
     """One operation's declaration. ``scope=None`` means any valid caller; ``public`` needs no key at all (health,
     documents); ``account`` is for a person's own affairs: it needs a user token, which may name no organization;
     ``surface`` names the dialect when it is not the router's own; ``raw`` operations read the request themselves, so
-    Ninja need not parse anything for them."""
+    Ninja need not parse anything for them; ``reads`` is for a POST that changes nothing: having nothing
+    to repeat, it takes no ``Idempotency-Key`` and answers with what is so now."""
 
     scope: Scope | None
     flag: str | None = "enable_gateway_api"
@@ -94,6 +95,7 @@ class Endpoint:
     surface: str | None = None
     raw: bool = False
     account: bool = False
+    reads: bool = False
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -109,11 +111,12 @@ def endpoint(
     surface: str | None = None,
     raw: bool = False,
     account: bool = False,
+    reads: bool = False,
 ) -> Callable[[_F], _F]:
     """Declare a Ninja operation to the spine. Goes directly above ``async def``, below the router's decorator."""
 
     def mark(view: _F) -> _F:
-        given = Endpoint(scope, flag, metering, body, public, surface, raw, account)
+        given = Endpoint(scope, flag, metering, body, public, surface, raw, account, reads)
         view.__endpoint__ = given  # type: ignore[attr-defined]
         return view
 

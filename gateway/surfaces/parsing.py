@@ -14,6 +14,7 @@ from ninja.parser import Parser
 from ninja.types import DictStrAny
 
 from gateway.core.errors import BadRequest, FieldProblem, NotFound
+from gateway.core.nesting import MOST_BODY_LEVELS, is_too_deep
 
 _decode = msgspec.json.Decoder().decode
 
@@ -22,11 +23,14 @@ class StrictParser(Parser):
     """The API's reader of JSON bodies."""
 
     def parse_body(self, request: HttpRequest) -> DictStrAny:
-        """The body's value. Raises BadRequest ``malformed_json`` (400), or 422 naming the place of a NUL character."""
+        """The body's value. Raises BadRequest ``malformed_json`` (400), or 422 naming the place of a NUL character or
+        of what is nested too deep."""
         body = request.body
         value = decoded(body)
         if b"\\u0000" in body:
             refuse_nul(value)
+        if body.count(b"[") + body.count(b"{") > MOST_BODY_LEVELS:
+            refuse_depth(value)
         return cast("DictStrAny", value)
 
 
@@ -51,6 +55,17 @@ def decoded(body: bytes) -> Any:
     except (UnicodeDecodeError, RecursionError) as error:
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "it is nested too deeply"
         raise malformed(reason) from None
+
+
+def refuse_depth(value: Any) -> None:
+    """Raise BadRequest naming the field with what is nested too deep."""
+    if not is_too_deep(value, MOST_BODY_LEVELS):
+        return
+    fields = value.items() if isinstance(value, dict) else enumerate(value)
+    name = next(name for name, one in fields if is_too_deep(one, MOST_BODY_LEVELS - 1))
+    pointer = "#/" + str(name).replace("~", "~0").replace("/", "~1")
+    told = f"is nested too deep: a body has at most {MOST_BODY_LEVELS} levels"
+    raise BadRequest(f"{name} {told}.", problems=(FieldProblem(pointer, "too_deep", told),))
 
 
 def malformed(reason: str) -> BadRequest:

@@ -23,6 +23,7 @@ from gateway.core.errors import Unavailable
 from gateway.core.idempotency import (
     Answer,
     AnswerTooLarge,
+    AnswerWithdrawn,
     Claimed,
     Claims,
     IdempotencyMismatch,
@@ -35,7 +36,7 @@ from gateway.core.idempotency import (
 from gateway.platform.admission import gate
 from gateway.platform.frames import reader
 from gateway.platform.idempotency.services import claims as tenant_claims
-from gateway.surfaces import streams
+from gateway.surfaces import retold, streams
 from tenants.accounts.claims import claims as account_claims
 from tenants.context import in_public, in_tenant
 from tenants.types import OrgRef
@@ -140,7 +141,7 @@ async def once(
     request: HttpRequest, call: Call, endpoint: Endpoint, perform: Callable[[], Awaitable[Any]], *, drain: bool
 ) -> Any:
     """``perform``'s answer, or the one it gave when this key came first. Raises InvalidKey, IdempotencyMismatch,
-    InFlight, AnswerTooLarge, Unavailable."""
+    InFlight, AnswerTooLarge, AnswerWithdrawn, Unavailable."""
     held = _held(call, parse(request.META[HEADER]))
     mark = _fingerprint(request)
     claimed = await held.claim(mark)
@@ -164,6 +165,11 @@ async def once(
         )
     if claimed.answer is None:
         return await streams.attached(call, claimed.request_id, path=request.path)
+    if held.ref is not None and not await retold.may_be_told(held.ref, claimed.answer.body):
+        raise AnswerWithdrawn(
+            "The request with this Idempotency-Key was done; its answer tells what was forgotten or taken back since.",
+            extra={"original_request_id": ids.public("req", claimed.request_id)},
+        )
     return HttpResponse(claimed.answer.body, status=claimed.answer.status, headers=dict(claimed.answer.headers))
 
 

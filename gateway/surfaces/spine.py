@@ -139,7 +139,7 @@ async def _carry_out(
     """The work, done once for an ``Idempotency-Key`` and to its end for a key that drains. Neither costs the others
     anything."""
     drain = endpoint.metering is Metering.CALL and streams.drains(call.principal)
-    if repeats.HEADER in request.META and request.method == "POST" and not endpoint.public:
+    if repeats.HEADER in request.META and request.method == "POST" and not (endpoint.public or endpoint.reads):
         return await repeats.once(request, call, endpoint, perform, drain=drain)  # type: ignore[no-any-return]
     work = streams.carry_out(perform, call=call, path=request.path, drain=drain)
     return await (streams.to_the_end(work) if drain else work)  # type: ignore[no-any-return]
@@ -188,7 +188,7 @@ def dress_unrouted(request: HttpRequest, response: HttpResponse) -> HttpResponse
     call = Call(ids.uuid7(), absent.surface_at(request.path) if missing else (endpoint and endpoint.surface) or "v1")
     request.call = call  # type: ignore[attr-defined]
     if response.status_code == 404:
-        error: GatewayError = missing or NotFound(f"There is nothing at {request.path}.", code="no_such_path")
+        error: GatewayError = missing or NotFound(_nothing_at(request.path), code="no_such_path")
         response = problems.respond(request, error)
     elif response.status_code == 405:
         allowed = response.get("Allow", "")
@@ -196,6 +196,11 @@ def dress_unrouted(request: HttpRequest, response: HttpResponse) -> HttpResponse
         response = problems.respond(request, refused)
         response["Allow"] = allowed
     return signals.unrouted(call, _dress(response, call))
+
+
+def _nothing_at(path: str) -> str:
+    detail = f"There is nothing at {path}."
+    return f"{detail} A slash within a subject's id is written %2F." if path.startswith("/v1/subjects/") else detail
 
 
 def _dress(response: HttpResponse, call: Call) -> HttpResponse:

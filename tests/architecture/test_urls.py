@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import get_resolver, path
 from ninja import NinjaAPI
 
-from gateway.core.endpoint import Metering, Scope, endpoint
+from gateway.core.endpoint import Metering, Scope, declared, endpoint
 from gateway.surfaces.fast_lane import PATH
 from gateway.surfaces.routes import endpoint_at
 from tests.architecture.urls import OPEN, Route, routes, undeclared
@@ -22,6 +22,24 @@ def test_fast_lane__its_path__is_a_declared_operation_that_opens_a_lease() -> No
     declaration = endpoint_at(PATH)
     assert declaration is not None
     assert (declaration.metering, declaration.public) == (Metering.CALL, False)
+
+
+def test_posts__with_a_scope_that_reads__have_nothing_to_repeat() -> None:
+    found = {
+        route.path: declared(operation.view_func)
+        for route in routes(get_resolver("ikiro.urls").url_patterns)
+        if route.ninja is not None
+        for operation in route.ninja.operations
+        if "POST" in operation.methods
+    }
+    reading = {
+        path for path, one in found.items() if one is not None and one.scope is not None and ":read" in one.scope
+    }
+    claiming = {path for path in reading if not found[path].reads}  # type: ignore[union-attr]
+    assert claiming == {"v1/requests/<request_id>/replay"}  # it reads a request, and calls a model anew
+    assert {path for path, one in found.items() if one is not None and one.reads} - reading == {
+        "v1/explain", "v1/packs/precompose", "v1/messages/count_tokens",
+    }  # fmt: skip
 
 
 def test_undeclared__planted_operations__are_caught() -> None:

@@ -7,7 +7,7 @@ affairs beside their accounts (``tenants.accounts``). Both are a ``ClaimModel`` 
 from __future__ import annotations
 
 from gateway.core.idempotency.claims import Claims
-from gateway.core.idempotency.errors import AnswerTooLarge, IdempotencyMismatch, InFlight, InvalidKey
+from gateway.core.idempotency.errors import AnswerTooLarge, AnswerWithdrawn, IdempotencyMismatch, InFlight, InvalidKey
 from gateway.core.idempotency.keys import claim_id, fingerprint, parse
 from gateway.core.idempotency.types import ANSWER_BYTES, Answer, Claimed, Standing
 
@@ -15,6 +15,7 @@ __all__ = [
     "ANSWER_BYTES",
     "Answer",
     "AnswerTooLarge",
+    "AnswerWithdrawn",
     "Claimed",
     "Claims",
     "IdempotencyMismatch",

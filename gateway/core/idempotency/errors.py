@@ -21,6 +21,12 @@ class InFlight(Conflict):
     default_code = "idempotency_in_flight"
 
 
+class AnswerWithdrawn(Conflict):
+    """The work was done, and its answer tells what may not be told any more."""
+
+    default_code = "idempotency_answer_withdrawn"
+
+
 class AnswerTooLarge(Conflict):
     """The work was done, but its answer was larger than what is kept."""
 

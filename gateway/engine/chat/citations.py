@@ -31,7 +31,7 @@ def cite(memory: RecalledMemory, mode: RedactMode) -> Citation:
     """The citation of a memory, its words and where they come from masked as the policy asks: whole, and cut
     afterwards, because half an address is not recognized as one."""
     snippet = redaction.redact(memory.provenance.snippet or memory.text, mode)[:_SNIPPET]
-    return Citation(memory.public_id, uri_of(memory, mode), memory.confidence, snippet)
+    return Citation(memory.public_id, uri_of(memory, mode), memory.confidence, snippet, memory.provenance.span)
 
 
 class CitationFilter:

@@ -54,9 +54,9 @@ async def precompose(call: Call, request: ChatRequest) -> Pack:
     """
     principal = call.principal
     request = prepare.admitted(principal, request)
-    await gate.count_memory_operations(call, 1, subject_id=request.subject_id)
     with tracing.span(call, "recall"):
         prepared = await prepare.ready(call, request, keep=False)
+    await gate.count_memory_operations(call, 1, subject_id=request.subject_id)  # what was refused is not counted
     prepare.decided(call, prepared)
     observed.recalled(call, prepared.recall)
     with tracing.span(call, "compose"):

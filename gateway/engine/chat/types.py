@@ -79,10 +79,17 @@ class Citation:
     uri: str
     confidence: float
     snippet: str | None = None
+    span: tuple[int, int] | None = None
 
     def wire(self) -> dict[str, Any]:
-        shown = {"factId": self.fact_id, "uri": self.uri, "confidence": round(self.confidence, 4)}
-        return shown if self.snippet is None else {**shown, "snippet": self.snippet}
+        shown: dict[str, Any] = {
+            "factId": self.fact_id, "uri": self.uri, "confidence": round(self.confidence, 4)
+        }  # fmt: skip
+        if self.snippet is not None:
+            shown["snippet"] = self.snippet
+        if self.span is not None:
+            shown["span"] = list(self.span)
+        return shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,28 @@ def cut(pages: Iterable[Page], *, markdown: bool) -> Iterator[Passage]:
     position = 0
     path: list[str] = []
     for page in pages:
+        places = _Places(page.text)
         for heading, body in _sections(page.text, path) if markdown else [(None, page.text)]:
             for text in _pieces(body):
                 position += 1
-                yield Passage(position, text, page.number, heading)
+                yield Passage(position, text, page.number, heading, places.of(text))
+
+
+class _Places:
+    """Where passages stand in a page, asked for in their order. A passage has the page's characters in the page's
+    order; only its white space is its own."""
+
+    def __init__(self, text: str) -> None:
+        self._at = [at for at, char in enumerate(text) if not char.isspace()]
+        self._text, self._from = "".join(text[at] for at in self._at), 0
+
+    def of(self, passage: str) -> tuple[int, int] | None:
+        words = "".join(passage.split())
+        found = self._text.find(words, self._from)
+        if found < 0 or not words:
+            return None
+        self._from = found + len(words)
+        return self._at[found], self._at[self._from - 1] + 1
 
 
 def _sections(text: str, path: list[str]) -> Iterator[tuple[str | None, str]]:

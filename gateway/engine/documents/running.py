@@ -16,6 +16,7 @@ from gateway.engine.documents.models import DocumentPassage, DocumentRow
 from gateway.engine.documents.passages import cut
 from gateway.engine.documents.types import MAX_PASSAGES, SOURCE, Media, Passage, State
 from gateway.knowledge.memory import services as memory
+from gateway.knowledge.memory import sources, storage
 from gateway.knowledge.memory.types import ORG_KNOWLEDGE, MemoryType, NewMemory, Provenance, Visibility
 from gateway.platform.operations.registry import OperationRun, runner
 
@@ -71,31 +72,39 @@ def _store(row: DocumentRow, batch: list[Passage]) -> None:
 def _memory(row: DocumentRow, passage: Passage) -> NewMemory:
     """The passage as recall finds it: with the way to it in its words, since a paragraph rarely repeats its heading."""
     way = " › ".join(part for part in (row.name, passage.heading) if part)
-    public = ids.public("doc", row.id)
     return NewMemory(
         text=f"{way}\n{passage.text}",
-        provenance=Provenance(SOURCE, f"{public}#{passage.position}", passage.text[:_SNIPPET]),
+        provenance=Provenance(SOURCE, _ref(row.id, passage.position), passage.text[:_SNIPPET], passage.span),
         type=MemoryType.DOC,
         scope=Visibility.ORG,
         memory_scope=SOURCE,
-        thread_id=public,
+        thread_id=ids.public("doc", row.id),
         occurred_at=row.created_at,
         about=way[:512],
     )
 
 
+def _ref(document_id: UUID, position: int) -> str:
+    return f"{ids.public('doc', document_id)}#{position}"
+
+
 @runner(services.FORGET)
 def forget(operation: OperationRun) -> dict[str, Any]:
-    """Forget a document's passages, then the document. What another document says in the same words stays."""
+    """Forget a document's passages, then the document. What another document says in the same words stays, and is
+    cited from there."""
     document_id = UUID(operation.payload["document_id"])
     done = operation.done
     while batch := list(DocumentPassage.objects.filter(document_id=document_id).order_by("position")[:_BATCH]):
         with transaction.atomic():
+            # Whoever stores the same words at this moment does so before this looks, or afterwards anew.
+            storage.lock([(ORG_KNOWLEDGE.pk, ORG_KNOWLEDGE.id)])
             mine = {passage.memory_id for passage in batch}
             DocumentPassage.objects.filter(document_id=document_id, position__lte=batch[-1].position).delete()
             shared = set(DocumentPassage.objects.filter(memory_id__in=mine).values_list("memory_id", flat=True))
             for memory_id in sorted(mine - shared):
                 memory.forget(memory_id, actor=_ACTOR)
+            gone = [(one.memory_id, _ref(document_id, one.position)) for one in batch if one.memory_id in shared]
+            sources.withdraw(ORG_KNOWLEDGE.pk, SOURCE, gone)
         done += len(batch)
         operation.advance(done)
     DocumentRow.objects.filter(pk=document_id, state=State.FORGETTING).delete()

@@ -12,8 +12,6 @@ from gateway.engine.documents.types import Document, State, StoredPassage
 from gateway.knowledge.memory import selectors as memory
 from gateway.platform.operations import selectors as operations
 
-MAX_PASSAGES_SHOWN = 200
-
 
 def get(document_id: UUID) -> Document:
     """One document. Raises DocumentNotFound."""
@@ -42,7 +40,7 @@ def passages(document_id: UUID, *, first: int = 1, limit: int = 50) -> list[Stor
     """A document's passages from number ``first`` on. Raises DocumentNotFound."""
     get(document_id)
     rows = DocumentPassage.objects.filter(document_id=document_id, position__gte=first).order_by("position")
-    found = list(rows[: min(limit, MAX_PASSAGES_SHOWN)])
+    found = list(rows[:limit])
     texts = memory.texts(row.memory_id for row in found)
     return [
         StoredPassage(row.position, row.page, row.heading, row.memory_id, texts[row.memory_id])

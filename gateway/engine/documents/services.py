@@ -20,12 +20,19 @@ INGEST, FORGET = "document.ingest", "document.forget"
 _PART = 1024 * 1024
 
 
+def known(name: str, media_type: str, data: bytes) -> Document | None:
+    """The document that has these bytes already; None when they would be a new one. Raises as ``upload`` does."""
+    _checked(name, media_type, len(data))
+    return _same_bytes(hashlib.sha256(data).hexdigest())
+
+
 def upload(
     name: str, media_type: str, data: bytes, *, actor: Actor, request_id: UUID | None = None
 ) -> tuple[Document, bool]:
     """Keep a document and have it read; (the document, whether it is new). The same bytes again are the same document.
 
-    Raises BadRequest for a name or a kind that cannot be, PayloadTooLarge above 50 MB.
+    Raises BadRequest for a name or a kind that cannot be, PayloadTooLarge above 50 MB, DocumentBusy while a document of
+    the same bytes is being forgotten.
     """
     name = _checked(name, media_type, len(data))
     digest = hashlib.sha256(data).hexdigest()
@@ -42,11 +49,19 @@ def upload(
             detail = {"size": row.size, "media_type": media_type, "sha256": digest}
             record(Change("document.uploaded", actor, _public(row), request_id=request_id, detail=detail))
     except IntegrityError:  # of two uploads of the same bytes at once, the second finds the first here
-        known = DocumentRow.objects.filter(digest=digest).first()
-        if known is None:
+        there = _same_bytes(digest)
+        if there is None:
             raise
-        return to_document(known), False
+        return there, False
     return to_document(row), True
+
+
+def _same_bytes(digest: str) -> Document | None:
+    row = DocumentRow.objects.filter(digest=digest).first()
+    if row is not None and row.state == State.FORGETTING:
+        told = f"A document of the same bytes ({_public(row)}) is being forgotten; upload it again when that is done."
+        raise DocumentBusy(told, retry_after=5)
+    return shown([row])[0] if row is not None else None
 
 
 def retry(document_id: UUID, *, actor: Actor, request_id: UUID | None = None) -> Document:

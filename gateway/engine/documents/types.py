@@ -57,12 +57,14 @@ class Document:
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A piece of a document: ``position`` counts from 1, ``page`` is None where there are none, ``heading`` is the way
-    to it."""
+    to it, ``span`` where it stands: [start, end) in characters of its page, or of the whole text where there are none.
+    """
 
     position: int
     text: str
     page: int | None = None
     heading: str | None = None
+    span: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.core.errors import FieldProblem
+from gateway.core.nesting import TOO_DEEP, is_too_deep
 from gateway.knowledge.memory import slots, wording
 from gateway.knowledge.memory.errors import InvalidMemory
 from gateway.knowledge.memory.types import (
     MAX_LABEL,
     MAX_NAME,
     MAX_PII_TAGS,
+    MAX_POSITION,
     MAX_RECALLED,
     MAX_REF,
     MAX_SNIPPET,
@@ -150,6 +152,9 @@ class _Checks:
             self.fail("confidence", "out_of_range", "must be 0 to 1")
 
     def json(self, field: str, value: Any) -> None:
+        if is_too_deep(value):
+            self.fail(field, "too_deep", TOO_DEEP)
+            return
         try:
             encoded = json.dumps(value, allow_nan=False)
         except (TypeError, ValueError):
@@ -215,7 +220,10 @@ def _source(checks: _Checks, source: Provenance) -> Provenance:
     name = checks.text("provenance/source", _folded(source.source), MAX_NAME) or ""
     ref = checks.text("provenance/ref", source.ref, MAX_REF)
     snippet = checks.text("provenance/snippet", source.snippet, MAX_SNIPPET, least=0)
-    return Provenance(name, ref or None, snippet or None)
+    span = source.span
+    if span is not None and not 0 <= span[0] < span[1] <= MAX_POSITION:
+        checks.fail("provenance/span", "out_of_range", f"must be [start, end) with 0 ≤ start < end ≤ {MAX_POSITION}")
+    return Provenance(name, ref or None, snippet or None, span)
 
 
 def _folded(name: str | None) -> str | None:

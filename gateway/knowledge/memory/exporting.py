@@ -49,7 +49,13 @@ def _sources(memory_ids: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     found: dict[UUID, list[dict[str, Any]]] = {memory_id: [] for memory_id in memory_ids}
     for row in MemorySource.objects.filter(memory_id__in=memory_ids).order_by("position"):
         found[row.memory_id].append(
-            {"source": row.source, "ref": row.ref or None, "snippet": row.snippet, "observed_at": row.observed_at}
+            {
+                "source": row.source,
+                "ref": row.ref or None,
+                "snippet": row.snippet,
+                "span": row.span,
+                "observed_at": row.observed_at,
+            }
         )
     return found
 

@@ -99,9 +99,14 @@ def _item(entry: dict[str, Any]) -> tuple[Subject, NewMemory]:
     values = {name: value for name, value in entry["memory"].items() if name in known}
     for name in _TIMES:
         values[name] = datetime.fromisoformat(values[name]) if values[name] else None
-    values["provenance"] = Provenance(**values["provenance"])
-    values["further_sources"] = tuple(Provenance(**source) for source in values["further_sources"])
+    values["provenance"] = _source(values["provenance"])
+    values["further_sources"] = tuple(_source(source) for source in values["further_sources"])
     values["proposal_id"] = UUID(values["proposal_id"]) if values["proposal_id"] else None
     for name in ("pii_tags", "recalled"):
         values[name] = tuple(values.get(name, ()))
     return _Person(UUID(pk), subject_id), NewMemory(**values)
+
+
+def _source(values: dict[str, Any]) -> Provenance:
+    span = values.get("span")
+    return Provenance(**{**values, "span": tuple(span) if span is not None else None})

@@ -24,8 +24,8 @@ HAVING count(*) > 1 LIMIT 500
 """
 
 _SOURCES = """
-INSERT INTO memory_source (memory_id, source, ref, snippet, position, observed_at)
-SELECT %(kept)s, o.source, o.ref, o.snippet, row_number() OVER (ORDER BY o.position) + (
+INSERT INTO memory_source (memory_id, source, ref, snippet, span, position, observed_at)
+SELECT %(kept)s, o.source, o.ref, o.snippet, o.span, row_number() OVER (ORDER BY o.position) + (
     SELECT max(position) FROM memory_source WHERE memory_id = %(kept)s), o.observed_at
 FROM memory_source o WHERE o.memory_id = %(old)s
 ON CONFLICT (memory_id, source, ref) DO NOTHING

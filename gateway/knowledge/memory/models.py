@@ -129,13 +129,14 @@ class MemoryRow(models.Model):
 
 class MemorySource(models.Model):
     """One place a memory came from. ``ref`` is empty when the source gave none; ``position`` 0 is the one that is
-    cited."""
+    cited; ``span`` is [start, end) in characters of the item."""
 
     pk = models.CompositePrimaryKey("memory_id", "source", "ref")
     memory = models.ForeignKey(MemoryRow, on_delete=models.CASCADE, related_name="sources", db_index=False)
     source = models.CharField(max_length=MAX_NAME)
     ref = models.CharField(max_length=MAX_REF, default="")
     snippet = models.TextField(null=True)
+    span = ArrayField(models.IntegerField(), size=2, null=True)
     position = models.SmallIntegerField(default=0)
     observed_at = models.DateTimeField()
 

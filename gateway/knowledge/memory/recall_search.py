@@ -114,15 +114,16 @@ def versions(subjects: Sequence[UUID]) -> dict[UUID, int]:
 
 
 def _candidate(row: Sequence[Any], collection: UUID) -> Candidate:
-    (memory_id, body, kind, confidence, occurred_at, memory_scope, source, ref, snippet, until, pinned, place,
+    (memory_id, body, kind, confidence, occurred_at, memory_scope, source, ref, snippet, span, until, pinned, place,
      lexical, coverage, cosine, base, neighbours, spoken, dated, asked_for, fact, question, sitting,
      total, place_coverage, place_cosine, by_other, among) = row[3:]  # fmt: skip
     return Candidate(
         id=memory_id, text=body, type=kind, confidence=confidence, occurred_at=occurred_at, memory_scope=memory_scope,
-        provenance=Provenance(source, ref or None, snippet), visible_until=until, pinned=pinned, collection=collection,
-        place=place, lexical=lexical, coverage=coverage, cosine=cosine, base=base, neighbours=neighbours, spoken=spoken,
-        dated=dated, asked_for=asked_for, fact=fact, question=question, sitting=sitting, total=total,
-        place_coverage=place_coverage, place_cosine=place_cosine, by_other=by_other, among=int(among),
+        provenance=Provenance(source, ref or None, snippet, tuple(span) if span else None), visible_until=until,
+        pinned=pinned, collection=collection, place=place, lexical=lexical, coverage=coverage, cosine=cosine,
+        base=base, neighbours=neighbours, spoken=spoken, dated=dated, asked_for=asked_for, fact=fact,
+        question=question, sitting=sitting, total=total, place_coverage=place_coverage, place_cosine=place_cosine,
+        by_other=by_other, among=int(among),
     )  # fmt: skip
 
 

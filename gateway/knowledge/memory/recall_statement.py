@@ -165,7 +165,7 @@ SELECT coalesce((SELECT version FROM memory_subject WHERE subject_pk = %(subject
     (SELECT min(valid_from) FROM memory WHERE subject_pk = %(subject)s AND valid_from > recorded_at
         AND valid_from > %(now)s AND status = 'active'), r.*
 FROM (SELECT 1) AS always LEFT JOIN LATERAL (
-    SELECT m.id, m.body, m.type, m.confidence, m.occurred_at, m.memory_scope, s.source, s.ref, s.snippet,
+    SELECT m.id, m.body, m.type, m.confidence, m.occurred_at, m.memory_scope, s.source, s.ref, s.snippet, s.span,
         least(m.expires_at, m.valid_to) AS visible_until, m.pinned_at IS NOT NULL, m.sitting,
         best.l, best.covered / asked.idf, best.d, best.s, best.s1 - best.s, best.spoken, best.dated, best.asked_for,
         best.fact, best.question, best.s3, best.total, best.most_covered / asked.idf, best.nearest,

@@ -41,7 +41,10 @@ def fact_of(row: dict[str, Any], draft: Draft) -> Fact:
 
 
 def source_of(source: Provenance, position: int) -> dict[str, Any]:
-    return {"source": source.source, "ref": source.ref or "", "snippet": source.snippet, "position": position}
+    return {
+        "source": source.source, "ref": source.ref or "", "snippet": source.snippet, "span": source.span,
+        "position": position,
+    }  # fmt: skip
 
 
 def seat(subject_pk: UUID, rows: list[dict[str, Any]], next_sitting: int) -> int:

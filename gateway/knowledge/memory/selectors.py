@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from gateway.core import clock
 from gateway.core.pagination import Page, check_limit, decode_cursor, encode_cursor
 from gateway.knowledge.memory.errors import MemoryNotFound
 from gateway.knowledge.memory.models import MemoryRow, MemorySource, SubjectState
@@ -17,7 +18,10 @@ from gateway.knowledge.memory.recall import recall
 from gateway.knowledge.memory.types import ORG_KNOWLEDGE, Memory, Provenance, Status, Visibility
 from tenants.context import current
 
-__all__ = ["MemoryFilter", "count", "get", "get_many", "history", "page", "recall", "subjects_above", "texts"]
+__all__ = [
+    "MemoryFilter", "count", "get", "get_many", "history", "may_be_told", "page", "recall", "sources",
+    "subjects_above", "texts",
+]  # fmt: skip
 
 # Corrections and newer facts, in both directions.
 _HISTORY = """
@@ -113,6 +117,18 @@ def revoked(subject_pk: UUID) -> set[str]:
     return set(found or ())
 
 
+def may_be_told(memory_ids: Collection[UUID]) -> bool:
+    """Whether each of these is still there and nothing keeps it back: not forgotten, silenced, run out, behind a
+    boundary or of a source that was taken back."""
+    found, now = get_many(list(memory_ids)), clock.now()
+    return len(found) == len(memory_ids) and not any(
+        one.hidden
+        or one.status in (Status.FORGOTTEN, Status.SILENCED)
+        or (one.expires_at is not None and one.expires_at <= now)
+        for one in found
+    )
+
+
 def subjects_above(limit: int) -> int:
     """How many subjects have more than ``limit`` memories."""
     return SubjectState.objects.filter(count__gt=limit).exclude(pk=ORG_KNOWLEDGE.pk).count()
@@ -153,25 +169,36 @@ def texts(memory_ids: Iterable[UUID]) -> dict[UUID, str]:
 def _memories(rows: list[MemoryRow]) -> list[Memory]:
     """Rows with their first source and their subject's id: three queries for any number of rows."""
     sources = _first_sources(row.id for row in rows)
-    states = SubjectState.objects.filter(pk__in={row.subject_pk for row in rows})
-    names = dict(states.values_list("subject_pk", "subject_id"))
+    states = {one.pk: one for one in SubjectState.objects.filter(pk__in={row.subject_pk for row in rows})}
     organization = current().public_id
-    return [_memory(row, names[row.subject_pk], sources[row.id], organization) for row in rows]
+    return [_memory(row, states[row.subject_pk], sources[row.id], organization) for row in rows]
 
 
 def _first_sources(memory_ids: Iterable[UUID]) -> dict[UUID, Provenance]:
     rows = MemorySource.objects.filter(memory_id__in=list(memory_ids), position=0)
-    return {row.memory_id: Provenance(row.source, row.ref or None, row.snippet) for row in rows}
+    return {row.memory_id: _provenance(row) for row in rows}
 
 
-def _memory(row: MemoryRow, subject_id: str, provenance: Provenance, organization: str) -> Memory:
+def sources(memory_id: UUID) -> list[Provenance]:
+    """All that a memory came from, the one that is cited first."""
+    return [_provenance(row) for row in MemorySource.objects.filter(memory_id=memory_id).order_by("position")]
+
+
+def _provenance(row: MemorySource) -> Provenance:
+    span = (row.span[0], row.span[1]) if row.span is not None else None
+    return Provenance(row.source, row.ref or None, row.snippet, span)
+
+
+def _memory(row: MemoryRow, state: SubjectState, provenance: Provenance, organization: str) -> Memory:
+    hidden = row.hidden or not set(state.revoked).isdisjoint(row.source_kinds)
     return Memory(
-        id=row.id, subject_pk=row.subject_pk, subject_id=subject_id, text=row.body, type=row.type, slot=row.slot,
+        id=row.id, subject_pk=row.subject_pk, subject_id=state.subject_id, text=row.body, type=row.type, slot=row.slot,
         value=row.value, speaker=row.speaker, thread_id=row.thread_id, occurred_at=row.occurred_at,
         valid_from=row.valid_from, valid_to=row.valid_to, expires_at=row.expires_at, recorded_at=row.recorded_at,
         forgotten_at=row.forgotten_at, status=row.status, confidence=row.confidence, trust=row.trust, scope=row.scope,
         memory_scope=row.memory_scope, persona_id=row.persona_id, provenance=provenance, created_by=row.created_by,
-        namespace=f"{organization}_user_{subject_id}", about=row.about, where=row.place, pii_tags=tuple(row.pii_tags),
+        namespace=f"{organization}_user_{state.subject_id}", about=row.about, where=row.place,
+        pii_tags=tuple(row.pii_tags),
         retired_at=row.retired_at, superseded_by=row.superseded_by_id, previous_id=row.previous_id, version=row.version,
-        corrected=row.corrected, hidden=row.hidden, pinned_at=row.pinned_at, silenced_at=row.silenced_at,
+        corrected=row.corrected, hidden=hidden, pinned_at=row.pinned_at, silenced_at=row.silenced_at,
     )  # fmt: skip

@@ -82,19 +82,20 @@ WITH topics AS MATERIALIZED (
                 AND t.lexemes <@ tsvector_to_array({topical}))
     FROM input AS m
 ), sourced AS (
-    INSERT INTO memory_source (memory_id, source, ref, snippet, position, observed_at)
-    SELECT input.id, s.source, s.ref, s.snippet, s.position, input.occurred_at
-    FROM input, jsonb_to_recordset(input.sources) AS s(source text, ref text, snippet text, position smallint)
+    INSERT INTO memory_source (memory_id, source, ref, snippet, span, position, observed_at)
+    SELECT input.id, s.source, s.ref, s.snippet, s.span, s.position, input.occurred_at
+    FROM input, jsonb_to_recordset(input.sources) AS s(
+        source text, ref text, snippet text, span int[], position smallint)
 )
 INSERT INTO memory_token (subject_pk, lexeme, memory_id, tf, n_tok)
 SELECT input.subject_pk, t.lexeme, input.id, cardinality(t.positions), input.n_tok FROM input, unnest(input.tsv) AS t
 """.replace("{topical}", TOPICAL)
 
 _SOURCES = """
-INSERT INTO memory_source (memory_id, source, ref, snippet, position, observed_at)
-SELECT x.id, x.source, x.ref, x.snippet,
+INSERT INTO memory_source (memory_id, source, ref, snippet, span, position, observed_at)
+SELECT x.id, x.source, x.ref, x.snippet, x.span,
     coalesce(there.top, -1) + row_number() OVER (PARTITION BY x.id ORDER BY x.place), %(at)s
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS x(id uuid, source text, ref text, snippet text, place int)
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS x(id uuid, source text, ref text, snippet text, span int[], place int)
 LEFT JOIN LATERAL (SELECT max(position) AS top FROM memory_source WHERE memory_id = x.id) AS there ON true
 ON CONFLICT (memory_id, source, ref) DO NOTHING
 """
@@ -185,7 +186,7 @@ def insert(rows: Sequence[dict[str, Any]]) -> None:
 
 def corroborate(grown: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]], at: datetime) -> None:
     """Give stored memories (``id``) their new ``confidence``, a ``trust`` that may be higher, further ``lineages``, and
-    further sources: ``id``, ``source``, ``ref``, ``snippet``, and their ``place`` among the new ones."""
+    further sources: ``id``, ``source``, ``ref``, ``snippet``, ``span``, and their ``place`` among the new ones."""
     with connection.cursor() as cursor:
         cursor.execute(_SOURCES, {"rows": json.dumps(sources, default=str), "at": at})
         cursor.execute(_GROWN, [json.dumps(grown, default=str)])
@@ -244,8 +245,8 @@ def drop_embeddings(memory_id: UUID) -> None:
 
 
 _COPY_SOURCES = """
-INSERT INTO memory_source (memory_id, source, ref, snippet, position, observed_at)
-SELECT %(new)s, source, ref, snippet, position, observed_at FROM memory_source WHERE memory_id = %(old)s
+INSERT INTO memory_source (memory_id, source, ref, snippet, span, position, observed_at)
+SELECT %(new)s, source, ref, snippet, span, position, observed_at FROM memory_source WHERE memory_id = %(old)s
 """
 
 

@@ -17,6 +17,7 @@ MAX_SNIPPET = 1_000
 MAX_NAME = 128
 MAX_LABEL = 512
 MAX_REF = 512
+MAX_POSITION = 2**31 - 1
 MAX_VALUE_BYTES = 8_192
 MAX_BATCH = 1_000
 MAX_PII_TAGS = 20
@@ -83,11 +84,12 @@ class Subject(Protocol):
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """Where a memory came from: ``source`` names the collection (``gmail``), ``ref`` the item in it, ``snippet`` its
-    words."""
+    words, ``span`` where in the item they stand: [start, end) in characters."""
 
     source: str
     ref: str | None = None
     snippet: str | None = None
+    span: tuple[int, int] | None = None
 
     @property
     def uri(self) -> str | None:

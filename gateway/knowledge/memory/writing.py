@@ -15,7 +15,7 @@ from gateway.knowledge.memory import embedding, facts, guards, rows, storage
 from gateway.knowledge.memory.drafts import Draft, check, combined
 from gateway.knowledge.memory.errors import InvalidMemory, MemoryLimitReached
 from gateway.knowledge.memory.placement import EVERYTHING, Fact, Kind, Placement, Reach, claim_of, place
-from gateway.knowledge.memory.types import ItemResult, NewMemory, Status, Subject
+from gateway.knowledge.memory.types import ItemResult, NewMemory, Provenance, Status, Subject
 from gateway.knowledge.memory.wording import same_words
 
 _NOBODY = UUID(int=0)
@@ -58,7 +58,7 @@ class _Twin:
     grown: bool = False
     trust: int = 0
     lineages: list[str] = field(default_factory=list)
-    added: list[tuple[str, str | None, str | None]] = field(default_factory=list)
+    added: list[Provenance] = field(default_factory=list)
 
 
 class Batch:
@@ -230,9 +230,9 @@ class Batch:
         grown = [twin for twin in self._twins.values() if twin.grown and twin.row is None]
         if grown:
             added = [
-                {"id": twin.id, "source": source, "ref": ref or "", "snippet": snippet, "place": place}
+                {"id": twin.id, "place": place, **rows.source_of(source, place)}
                 for twin in grown
-                for place, (source, ref, snippet) in enumerate(twin.added)
+                for place, source in enumerate(twin.added)
             ]
             changed = [
                 {"id": twin.id, "confidence": twin.confidence, "trust": twin.trust, "lineages": twin.lineages}
@@ -256,7 +256,7 @@ def _grow(twin: _Twin, draft: Draft) -> bool:
         twin.lineages.append(draft.lineage)
     for source in fresh:
         twin.sources.add((source.source, source.ref or ""))
-        twin.added.append((source.source, source.ref, source.snippet))
+        twin.added.append(source)
         if twin.row is not None:
             twin.row["sources"].append(rows.source_of(source, len(twin.row["sources"])))
     if twin.row is not None:

@@ -26,6 +26,12 @@ def find_many(subject_ids: Iterable[str]) -> dict[str, SubjectRef]:
     return {subject_id: SubjectRef(pk, subject_id, tuple(teams)) for pk, subject_id, teams in rows}
 
 
+def erasing(subject_ids: Iterable[str]) -> set[str]:
+    """Those of these ids whose subject is being erased: nothing may be written of them until that is done."""
+    rows = SubjectRow.objects.filter(subject_id__in=list(subject_ids), erasing_at__isnull=False)
+    return set(rows.values_list("subject_id", flat=True))
+
+
 def names(subject_pks: Iterable[UUID]) -> dict[UUID, str]:
     """The ids of these subjects, by their keys; one that is no more is missing. One query, none for none."""
     wanted = set(subject_pks)

@@ -12,6 +12,7 @@ from django.db import transaction
 from gateway.core import clock
 from gateway.core.errors import BadRequest, FieldProblem
 from gateway.core.journal import SYSTEM, Actor, Change, Event, record
+from gateway.core.nesting import TOO_DEEP, is_too_deep
 from gateway.core.plain import clean, plain
 from gateway.knowledge.subjects import selectors
 from gateway.knowledge.subjects.errors import InvalidSubjectId, SubjectErasing
@@ -51,7 +52,7 @@ def ensure_many(
         present = selectors.find_many(missing)
         for subject_id in missing:
             if subject_id not in present:
-                raise SubjectErasing(f"Subject {subject_id!r} is being erased; try again when that is done.")
+                raise SubjectErasing(subject_id)
         for ref in present.values():
             if ref.pk in made:  # otherwise another caller's row came first, and its creator has recorded it
                 _created(ref, actor, request_id)
@@ -69,6 +70,8 @@ def put(
 ) -> Subject:
     """Set what is said of a subject, created when it is new; all three are replaced. Of two at once, the later one
     holds. Teams are the caller's to check. Raises InvalidSubjectId, BadRequest, SubjectErasing."""
+    if is_too_deep(attributes):
+        raise BadRequest(f"attributes {TOO_DEEP}.", problems=(FieldProblem("#/attributes", "too_deep", TOO_DEEP),))
     given = plain(attributes)
     size = len(json.dumps(given, ensure_ascii=False).encode())
     if size > MAX_ATTRIBUTES_BYTES:
@@ -82,7 +85,7 @@ def put(
         ref = ensure(subject_id, actor=actor, request_id=request_id)
         row = SubjectRow.objects.select_for_update().filter(pk=ref.pk, erasing_at=None).first()
         if row is None:
-            raise SubjectErasing(f"Subject {subject_id!r} is being erased; try again when that is done.")
+            raise SubjectErasing(subject_id)
         name = clean(display_name) if display_name else None
         new = {"display_name": name, "attributes": given, "team_ids": sorted(set(team_ids))}
         changed = [field for field, value in new.items() if getattr(row, field) != value]

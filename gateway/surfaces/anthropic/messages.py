@@ -56,7 +56,7 @@ async def create_message(request: HttpRequest) -> HttpResponseBase:
 
 
 @router.post("/messages/count_tokens", summary="Count the tokens of a message", openapi_extra=COUNT_TOKENS)
-@endpoint(scope=Scope.CHAT, body=Body.INFERENCE, surface="anthropic", raw=True)
+@endpoint(scope=Scope.CHAT, body=Body.INFERENCE, surface="anthropic", raw=True, reads=True)
 async def count_tokens(request: HttpRequest) -> HttpResponseBase:
     """How many input tokens a message would have. Free. Anthropic's models count themselves; for others the number is
     an estimate, which `estimated` and the header `x-ikiro-estimated` say."""

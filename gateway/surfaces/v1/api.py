@@ -139,6 +139,6 @@ for router in (
     reconciliation_router,
     about_router,
     subject_export_router,
-    subjects_router,  # last of all that begins with /subjects: an id may have slashes in it
+    subjects_router,
 ):
     api.add_router("", router)

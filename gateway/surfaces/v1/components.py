@@ -84,6 +84,13 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "description": "The same request with the same key again gets the first answer (`Idempotent-Replayed: true`).",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
+PREFER: dict[str, Any] = {
+    "in": "header",
+    "name": "Prefer",
+    "required": False,
+    "description": "`respond-async`: a batch is left to a worker, and the answer is 202 with its operation.",
+    "schema": {"type": "string", "maxLength": 255},
+}
 IF_MATCH: dict[str, Any] = {
     "in": "header",
     "name": "If-Match",

@@ -13,7 +13,16 @@ from ninja.operation import Operation
 
 from gateway.core.endpoint import Endpoint, Metering, declared
 from gateway.core.pagination import DEFAULT_LIMIT, MAX_LIMIT
-from gateway.surfaces.v1.components import FAILURES, HEADERS, IDEMPOTENCY_KEY, IF_MATCH, SCHEMAS, SECURITY_SCHEMES, TAGS
+from gateway.surfaces.v1.components import (
+    FAILURES,
+    HEADERS,
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    PREFER,
+    SCHEMAS,
+    SECURITY_SCHEMES,
+    TAGS,
+)
 from gateway.surfaces.v1.examples import EXAMPLES
 from tenants.people.roles import PERSON_ONLY
 
@@ -38,6 +47,8 @@ CONDITIONAL = frozenset({
     "personas_save_golden_prompts", "policies_delete_organization_shadow", "policies_delete_overlay",
     "policies_put_organization_overlay", "policies_put_overlay",
 })  # fmt: skip
+# What may be left to a worker.
+_DEFERRABLE = frozenset({"memories_create"})
 # Refusals that only some operations give; those that follow from the declaration are added to every operation.
 _ALSO = {
     "chat": (409, 410),
@@ -46,7 +57,11 @@ _ALSO = {
     "anthropic_create_message": (409,),
     "anthropic_count_tokens": (404, 502, 504),
     "memories_create": (402, 409),
-    "memories_history": (410,),
+    "memories_recall": (402,),
+    "memories_memory_history": (410,),
+    "chat_precompose": (402,),
+    "documents_upload": (402,),
+    "documents_forget": (409,),
     "memories_correct": (409, 410),
     "memories_restore": (402, 409, 410),
     "memories_silence": (410,),
@@ -171,7 +186,9 @@ def _complete(path: str, shown: dict[str, Any], operation: Operation) -> None:
         if endpoint.metering is Metering.CALL and status == "200" and shown["operationId"] not in _BUFFERED:
             response["content"]["text/event-stream"] = _STREAM
     kind = _VENDORS.get(endpoint.surface or "", "Problem")
-    repeatable = "POST" in operation.methods and not endpoint.public
+    if shown["operationId"] in _DEFERRABLE:
+        shown["parameters"] = [*shown["parameters"], PREFER]
+    repeatable = "POST" in operation.methods and not endpoint.public and not endpoint.reads
     if repeatable:
         shown["parameters"] = [*shown["parameters"], IDEMPOTENCY_KEY]
     if shown["operationId"] in CONDITIONAL:

@@ -60,6 +60,9 @@ async def upload_documents(
     principal: Principal = call.principal
     _may_touch(principal)
     media_type, named, data = _given(request, name)
+    known = await in_tenant(principal.ref, services.known, named, media_type, data)
+    if known is not None:
+        return Answer(200, await _accepted(principal, known, new=False))
     await gate.count_memory_operations(call, 1, subject_id=None)
     found, new = await in_tenant(
         principal.ref,

@@ -25,7 +25,7 @@ router = Router(tags=["requests"])
 
 
 @router.post("/explain", response=ExplainOut, summary="What a call would come to")
-@endpoint(scope=Scope.CHAT, body=Body.INFERENCE)
+@endpoint(scope=Scope.CHAT, body=Body.INFERENCE, reads=True)
 async def explain_requests(request: HttpRequest, body: ExplainIn) -> ExplainOut:
     """Takes what `/v1/chat` takes, or `{"openai": …, "headers": …}`, and goes every step of the call but the model's:
     key, routing, limits, persona, policy with who set what, recall with scores, the prompt's size, the price. Nothing

@@ -95,7 +95,7 @@ async def test_key(request: HttpRequest) -> SelfOut:
 
 
 @router.post("/keys/preview", response=KeyPreviewOut, summary="What could a key with these limits call?")
-@endpoint(scope=Scope.KEYS_READ)
+@endpoint(scope=Scope.KEYS_READ, reads=True)
 async def preview_new_key(request: HttpRequest, body: KeyIn) -> KeyPreviewOut:
     """Nothing is made. The body is that of `POST /v1/keys`."""
     principal: Principal = call_of(request).principal
@@ -105,7 +105,7 @@ async def preview_new_key(request: HttpRequest, body: KeyIn) -> KeyPreviewOut:
 
 
 @router.post("/keys/{key_id}/preview", response=KeyPreviewOut, summary="What could this key call?")
-@endpoint(scope=Scope.KEYS_READ)
+@endpoint(scope=Scope.KEYS_READ, reads=True)
 async def preview_key(request: HttpRequest, key_id: str) -> KeyPreviewOut:
     """As it is now: each operation with the reason it would be refused, and the personas and models it may use."""
     principal: Principal = call_of(request).principal

@@ -26,7 +26,7 @@ from gateway.platform.admission import gate
 from gateway.platform.flags import catalogue
 from gateway.platform.operations.types import accepted
 from gateway.platform.telemetry.memories import memories as counted
-from gateway.surfaces.v1 import remember
+from gateway.surfaces.v1 import rehearsal, remember
 from gateway.surfaces.v1.memories_access import scopes_of
 from gateway.surfaces.v1.schemas.inline import inlined
 from gateway.surfaces.v1.schemas.memories import (
@@ -72,11 +72,17 @@ async def create_memories(
     if "transcript" in body:
         said = Transcript(remember.parsed(TranscriptIn, body), principal)
         if said.items:
-            await gate.count_memory_operations(call, len(said.items), subject_id=body["subject_id"])
-        return JsonResponse(await in_tenant(principal.ref, said.store, call.request_id), status=201)
+            await in_tenant(principal.ref, said.look_over)
+        if said.writes:
+            await gate.count_memory_operations(call, said.writes, subject_id=body["subject_id"])
+        told = await in_tenant(principal.ref, said.store, call.request_id)
+        _count(told["data"])
+        return JsonResponse(told, status=201)
     if "items" not in body:
         item = remember.parsed(MemoryIn, body)
         remember.check_key(principal, item.subject_id, item.searched_under, item.persona_id)
+        rehearsal.check(item.subject_id, item.new())
+        await in_tenant(principal.ref, remember.would_store, item, principal)
         await gate.count_memory_operations(call, 1, subject_id=item.subject_id)
         stored = await in_tenant(principal.ref, remember.store, item, principal, call.request_id)
         if not isinstance(stored, Memory):
@@ -85,13 +91,16 @@ async def create_memories(
         counted.written("corroborated" if stored.deduplicated else "stored")
         return Answer(201, MemoryOut.of(stored))
     batch = remember.Batch(body, principal)
+    later = "respond-async" in request.headers.get("Prefer", "").lower()
+    await in_tenant(principal.ref, batch.require_startable if later else batch.look_over)
     if batch.writes:
         await gate.count_memory_operations(call, batch.writes, subjects=batch.subjects)
-    if "respond-async" in request.headers.get("Prefer", "").lower():
-        return Answer(202, accepted(await in_tenant(principal.ref, batch.start, call.request_id)))
+    if later:
+        operation = await in_tenant(principal.ref, batch.start, call.request_id)
+        counted.written("queued", batch.writes)
+        return Answer(202, accepted(operation))
     data = await in_tenant(principal.ref, batch.store, call.request_id)
-    for entry in data:
-        counted.written(_outcome(entry))
+    _count(data)
     return Answer(201, {"data": data})
 
 
@@ -120,7 +129,7 @@ async def list_memories(
 
 # Above /memories/{memory_id}, which would take the word for an id.
 @router.post("/memories/recall", response=RecallOut, summary="Find memories by words")
-@endpoint(scope=Scope.MEMORIES_READ)
+@endpoint(scope=Scope.MEMORIES_READ, reads=True)
 async def recall(request: HttpRequest, body: RecallIn) -> RecallOut:
     """The memories of one subject that fit the query, best first, within what the key allows and the policies of the
     organization, of key's and subject's teams and of the subject."""
@@ -130,12 +139,12 @@ async def recall(request: HttpRequest, body: RecallIn) -> RecallOut:
     if body.persona_id is not None:
         principal.require_persona(body.persona_id)
     scopes = scopes_of(principal, tuple(body.memory_scopes) if body.memory_scopes is not None else None)
-    await gate.count_memory_operations(call, 1, subject_id=body.subject_id)
     began = time.monotonic()
     embedded = await embeddings.query(principal.organization, body.query)
     meaning = Meaning(embedded.model_id, embedded.vector) if embedded is not None else None
     found = await in_tenant(principal.ref, _recall, body, principal, scopes, meaning)
     seconds = time.monotonic() - began
+    await gate.count_memory_operations(call, 1, subject_id=body.subject_id)  # what was refused is not counted
     counted.recalled(memories=len(found.memories), cache_hit=found.cache_hit, degraded=found.degraded, seconds=seconds)
     call.read(
         "memory.recalled",
@@ -146,6 +155,11 @@ async def recall(request: HttpRequest, body: RecallIn) -> RecallOut:
         memory_version=found.version,
     )
     return RecallOut.of(found)
+
+
+def _count(items: list[dict[str, Any]]) -> None:
+    for item in items:
+        counted.written(_outcome(item))
 
 
 def _outcome(item: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from gateway.core.errors import Forbidden
 from gateway.knowledge.memory import selectors as memory
 from gateway.knowledge.memory.placement import Reach
 from gateway.knowledge.memory.types import ORG_KNOWLEDGE, Memory
+from tenants import plans
 from tenants.types import Principal
 
 
@@ -47,6 +48,11 @@ def scopes_of(principal: Principal, asked: tuple[str, ...] | None) -> tuple[str,
     """The memory scopes to look into: those asked for, else all that the key has; Forbidden for one that it has not."""
     principal.require_memory_scopes(asked or ())
     return asked if asked is not None else principal.grant.memory_scopes
+
+
+def limit_of(principal: Principal) -> int | None:
+    """How many memories the plan gives each subject."""
+    return plans.limits(principal.organization).memories
 
 
 def reach_of(principal: Principal) -> Reach:

@@ -16,10 +16,10 @@ from gateway.core.endpoint import Call, Scope, call_of, endpoint
 from gateway.core.errors import Gone
 from gateway.knowledge.memory import selectors as memory
 from gateway.knowledge.memory import services
-from gateway.knowledge.memory.types import Memory, Status
+from gateway.knowledge.memory.types import Memory, Provenance, Status
 from gateway.platform.telemetry.memories import memories as counted
 from gateway.surfaces.v1.memories_access import changeable, may_see, reach_of, seen
-from gateway.surfaces.v1.schemas.memories import MemoryOut
+from gateway.surfaces.v1.schemas.memories import MemoryDetailOut, MemoryOut
 from gateway.surfaces.v1.schemas.memory_changes import ChangedMemoryOut, CorrectionIn, ForgottenOut, MemoryHistory
 from tenants import plans
 from tenants.context import in_tenant
@@ -29,16 +29,16 @@ router = Router(tags=["memories"])
 Change = Callable[..., Memory]
 
 
-@router.get("/memories/{memory_id}", response=MemoryOut, summary="One memory")
+@router.get("/memories/{memory_id}", response=MemoryDetailOut, summary="One memory")
 @endpoint(scope=Scope.MEMORIES_READ)
-async def get_memory(request: HttpRequest, memory_id: str) -> MemoryOut:
-    """One memory with its source. 410 once it is forgotten."""
+async def get_memory(request: HttpRequest, memory_id: str) -> MemoryDetailOut:
+    """One memory with its sources. 410 once it is forgotten."""
     call = call_of(request)
-    found = await in_tenant(call.principal.ref, seen, call.principal, ids.parse("mem", memory_id))
+    found, sources = await in_tenant(call.principal.ref, _one, call.principal, ids.parse("mem", memory_id))
     if found.status == Status.FORGOTTEN:
         raise Gone("This memory was forgotten.", code="memory_forgotten")
     call.read("memory.read", found.public_id, subject_id=found.subject_id)
-    return MemoryOut.of(found)
+    return MemoryDetailOut.with_sources(found, sources)
 
 
 @router.patch("/memories/{memory_id}", response=MemoryOut, summary="Correct a memory")
@@ -130,6 +130,10 @@ def _change(
     with transaction.atomic():
         changeable(principal, memory_id)
         return change(memory_id, *args, **given)
+
+
+def _one(principal: Principal, memory_id: UUID) -> tuple[Memory, list[Provenance]]:
+    return seen(principal, memory_id), memory.sources(memory_id)
 
 
 def _history(principal: Principal, memory_id: UUID) -> list[Memory]:

@@ -16,7 +16,7 @@ router = Router(tags=["chat"])
 
 
 @router.post("/packs/precompose", response=PackOut, summary="The prompt of a turn, to be sent without the gateway")
-@endpoint(scope=Scope.CHAT, flag="enable_precompose", body=Body.INFERENCE)
+@endpoint(scope=Scope.CHAT, flag="enable_precompose", body=Body.INFERENCE, reads=True)
 async def precompose(request: HttpRequest, body: PackIn) -> PackOut:
     """Persona, policy and recall composed as `/v1/chat` does, without calling a model: put `system_prompt` first and
     `context_messages` before the last user message. `ttl` is for how many seconds the pack may be used again; `loses`

@@ -45,7 +45,7 @@ async def create_rule(request: HttpRequest, body: ProposalRuleIn) -> Answer[Prop
 
 
 @router.post("/proposal-rules/simulate", response=SimulationOut, summary="Try a rule on the last days' proposals")
-@endpoint(scope=Scope.POLICIES_READ, flag=_FLAG)
+@endpoint(scope=Scope.POLICIES_READ, flag=_FLAG, reads=True)
 async def simulate_rule(request: HttpRequest, body: SimulateRuleIn) -> SimulationOut:
     """How many it would have approved, of how many, and whether the people who decided them agreed. Changes nothing; a
     narrowed key sees its own part of the history."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from ninja import Status as Answer
@@ -115,7 +116,9 @@ async def settle_type(request: HttpRequest, kind: str, body: ProposalTypeIn) -> 
     return _type(kind, settled)
 
 
+@transaction.atomic
 def _create(body: ProposeIn, call: Call) -> Proposal:
+    """The proposal and, when it is new, its subject: both or neither."""
     principal: Principal = call.principal
     subject = subjects.ensure(body.subject_id, actor=principal.actor, request_id=call.request_id)
     policy = policies.effective(teams=(*principal.grant.team_ids, *subject.team_ids), subject_id=body.subject_id)

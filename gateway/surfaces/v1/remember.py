@@ -16,13 +16,15 @@ from gateway.knowledge.memory import imports
 from gateway.knowledge.memory import selectors as memories
 from gateway.knowledge.memory import services as memory
 from gateway.knowledge.memory.types import ItemResult, Memory
+from gateway.knowledge.subjects import selectors as known_subjects
 from gateway.knowledge.subjects import services as subjects
+from gateway.knowledge.subjects.errors import SubjectErasing
 from gateway.platform.operations import services as operations
 from gateway.platform.operations.types import Operation
 from gateway.surfaces import invalid
-from gateway.surfaces.v1.memories_access import reach_of
+from gateway.surfaces.v1 import rehearsal
+from gateway.surfaces.v1.memories_access import limit_of, reach_of
 from gateway.surfaces.v1.schemas.memories import BatchIn, MemoryIn
-from tenants import plans
 from tenants.types import Principal
 
 S = TypeVar("S", bound=Schema)
@@ -43,6 +45,12 @@ def check_key(principal: Principal, subject_id: str, memory_scope: str, persona_
     principal.require_memory_scopes((memory_scope,))
     if persona_id is not None:
         principal.require_persona(persona_id)
+
+
+def would_store(item: MemoryIn, principal: Principal) -> None:
+    """Raise what would keep the memory from being stored. Runs inside the organization's scope."""
+    for error in rehearsal.refusals([(item.subject_id, item.new())], principal).values():
+        raise error
 
 
 def store(item: MemoryIn, principal: Principal, request_id: UUID) -> Memory | dict[str, Any]:
@@ -71,6 +79,7 @@ class Batch:
             try:
                 item = parsed(MemoryIn, raw)
                 check_key(principal, item.subject_id, item.searched_under, item.persona_id)
+                rehearsal.check(item.subject_id, item.new())
                 self._good[index] = item
             except GatewayError as error:
                 self._errors[index] = error
@@ -84,6 +93,23 @@ class Batch:
     def subjects(self) -> list[str]:
         """Whom each of them is of."""
         return [item.subject_id for item in self._good.values()]
+
+    def look_over(self) -> None:
+        """Set aside the items that would be refused for what is known. Runs inside the organization's scope."""
+        items = [(item.subject_id, item.new()) for item in self._good.values()]
+        places = list(self._good)
+        for place, error in rehearsal.refusals(items, self._principal).items():
+            self._errors[places[place]] = error
+            del self._good[places[place]]
+
+    def require_startable(self) -> None:
+        """Refuse what a worker is to store whole when an item cannot be read, with every place named, or when a subject
+        is being erased. What else refuses an item is found by the worker. Raises BadRequest, Forbidden,
+        SubjectErasing. Runs inside the organization's scope."""
+        if self._errors:
+            raise _unreadable(self._errors)
+        for subject_id in known_subjects.erasing(self.subjects):
+            raise SubjectErasing(subject_id)
 
     def store(self, request_id: UUID) -> list[dict[str, Any]]:
         """Store the good items in one transaction; every item's result, in order. Runs inside the organization's
@@ -105,10 +131,7 @@ class Batch:
         return [imports.as_wire(results[index]) for index in range(len(self._raw))]
 
     def start(self, request_id: UUID) -> Operation:
-        """Leave the batch to a worker. A batch with an item that cannot be read is refused whole, with every place
-        named."""
-        if self._errors:
-            raise _unreadable(self._errors)
+        """Leave the batch to a worker. Runs inside the organization's scope."""
         with transaction.atomic():
             payload = imports.payload(
                 self._with_subjects(request_id), actor=self._principal.actor,
@@ -135,8 +158,3 @@ def _unreadable(errors: dict[int, GatewayError]) -> GatewayError:
     if refused is not None:
         return Forbidden(refused.detail, code=refused.code, problems=problems)
     return BadRequest(detail, problems=problems)
-
-
-def limit_of(principal: Principal) -> int | None:
-    """How many memories the plan gives each subject."""
-    return plans.limits(principal.organization).memories

@@ -37,7 +37,7 @@ _SHOWN = {
 
 
 @router.get(
-    "/subjects/{path:subject_id}/export",
+    "/subjects/{subject_id}/export",
     summary="All that is kept about a subject",
     openapi_extra={"responses": _SHOWN},
 )

@@ -56,7 +56,7 @@ async def list_subjects(
     return SubjectPage(data=[SubjectOut.of(subject) for subject in page.data], next_cursor=page.next_cursor)
 
 
-@router.get("/subjects/{path:subject_id}", response=SubjectDetailOut, summary="One subject, by the caller's own id")
+@router.get("/subjects/{subject_id}", response=SubjectDetailOut, summary="One subject, by the caller's own id")
 @endpoint(scope=Scope.MEMORIES_READ)
 async def get_subject(request: HttpRequest, subject_id: str) -> SubjectDetailOut:
     """One subject by the caller's own id, and how much is known of it."""
@@ -66,7 +66,7 @@ async def get_subject(request: HttpRequest, subject_id: str) -> SubjectDetailOut
     return SubjectDetailOut(**SubjectOut.fields(subject), counts=counts)
 
 
-@router.put("/subjects/{path:subject_id}", response=SubjectOut, summary="Say who a subject is")
+@router.put("/subjects/{subject_id}", response=SubjectOut, summary="Say who a subject is")
 @endpoint(scope=Scope.MEMORIES_WRITE)
 async def put_subject(request: HttpRequest, subject_id: str, body: SubjectIn) -> SubjectOut:
     """Replaces display name, attributes and teams; a subject that is new is created. Its teams decide which policies
@@ -77,7 +77,7 @@ async def put_subject(request: HttpRequest, subject_id: str, body: SubjectIn) ->
     return SubjectOut.of(await in_tenant(call.principal.ref, _put, subject_id, body, call.principal, call.request_id))
 
 
-@router.delete("/subjects/{path:subject_id}", response={202: dict[str, Any]}, summary="Erase a subject")
+@router.delete("/subjects/{subject_id}", response={202: dict[str, Any]}, summary="Erase a subject")
 @endpoint(scope=Scope.MEMORIES_WRITE)
 async def erase_subject(request: HttpRequest, subject_id: str) -> Answer[Any]:
     """Hidden at once, then erased by an operation: memories, search data, conversations, kept bodies and answers,

@@ -66,7 +66,7 @@ def test_other_request__with_a_used_key__is_422_and_asks_nobody(gateway: Gateway
         since = here(gateway.acme)
         for path, body, headers in (
             (CHAT, turn(mark, other), {}),
-            ("/v1/memories/recall", {"subject_id": mark, "query": other}, {}),
+            ("/v1/teams", {"id": other, "name": other}, {}),
             (CHAT, turn(mark, mark), {"x-subject-id": other}),
             (f"{CHAT}?v={other}", turn(mark, mark), {}),
         ):

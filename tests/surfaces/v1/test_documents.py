@@ -129,6 +129,32 @@ def test_document__removed__is_found_no_more_but_what_another_says_too_is(acme, 
     assert globex.delete(f"/v1/documents/{kept}").status_code == 404
 
 
+def test_document__earlier_version_removed__is_cited_from_the_one_that_is_left(acme, globex):
+    word, text = handbook()
+    versions = [text, f"{text}\n\n## News\nThe canteen moved."]
+    for client in (acme, globex):
+        first, second = (
+            client.post("/v1/documents", json={"name": "Handbook", "text": one}).json()["document"]["id"]
+            for one in versions
+        )
+        for one in (first, second):
+            settled(client, one)
+        question = f"How many free {word} tickets does everybody get?"
+        assert recalled(client, question)[0]["provenance"]["ref"] == f"{first}#1"  # and is cached
+        client.delete(f"/v1/documents/{first}").raise_for_status()
+        eventually(lambda: client.get(f"/v1/documents/{first}").status_code == 404, within=WITHIN_S)  # noqa: B023
+
+        found = recalled(client, question)[0]
+        assert found["provenance"]["ref"] == f"{second}#1"
+        assert f"eleven free {word} tickets" in found["provenance"]["snippet"]
+        turn = client.post("/v1/chat", json=turn_body("usr_reader", question)).raise_for_status().json()
+        assert turn["citations"][0]["uri"] == f"org_kb://{second}#1"
+        passages = client.get(f"/v1/documents/{second}/passages").json()["data"]
+        assert [one["position"] for one in passages] == [1, 2, 3]
+        memory = client.get(f"/v1/memories/{found['id']}").json()
+        assert memory["provenance"]["ref"] == f"{second}#1"
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "code"),
     [

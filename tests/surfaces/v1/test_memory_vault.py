@@ -110,7 +110,7 @@ def test_narrowed_key__beyond_its_collection__changes_nothing(gateway: Gateway, 
             narrow.post(f"/v1/subjects/{ann}/boundaries", json={"kind": "topic", "statement": "harbour"}),
         ]
         assert {(one.status_code, one.json()["code"]) for one in answers} == {(403, "memory_scope_not_allowed")}
-    assert acme.get(f"/v1/memories/{mail['id']}").json() == mail
+    assert acme.get(f"/v1/memories/{mail['id']}").json() == {**mail, "sources": [mail["provenance"]]}
     assert known(acme, ann) == ["Lives near the harbour"]
 
 

@@ -126,6 +126,8 @@ def _verify_offline(gateway: Gateway, receipt: dict[str, Any]) -> None:
         json={"document": receipt["document"], "signature": receipt["signature"]},
     )
     assert told.json() == {"valid": True, "kid": key["kid"]}
+    whole = httpx.post(f"{gateway.base_url}/v1/receipts/verify", json=receipt)  # as it was given out
+    assert whole.json() == {"valid": True, "kid": key["kid"]}
     forged = {**receipt["document"], "subject_id": "somebody else"}
     told = httpx.post(
         f"{gateway.base_url}/v1/receipts/verify", json={"document": forged, "signature": receipt["signature"]}

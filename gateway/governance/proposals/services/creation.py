@@ -13,6 +13,7 @@ from django.db import transaction
 from gateway.core import clock
 from gateway.core.errors import FieldProblem
 from gateway.core.journal import Actor
+from gateway.core.nesting import TOO_DEEP, is_too_deep
 from gateway.core.plain import clean, plain
 from gateway.governance.policies.types import EffectivePolicy
 from gateway.governance.proposals import permissions, registry
@@ -55,6 +56,8 @@ def create(drafts: Iterable[Draft], *, actor: Actor, policy: EffectivePolicy | N
 def _problems(draft: Draft) -> tuple[FieldProblem, ...]:
     if not _TYPE.fullmatch(draft.type) or len(draft.type) > 64:
         return (FieldProblem("#/type", "invalid_type", "must look like noun.verb, at most 64 characters"),)
+    if is_too_deep(draft.payload):
+        return (FieldProblem("#/payload", "too_deep", TOO_DEEP),)
     size = len(json.dumps(plain(draft.payload), ensure_ascii=False).encode())
     if size > MAX_PAYLOAD_BYTES:
         message = f"{size} bytes of JSON, at most {MAX_PAYLOAD_BYTES}"

@@ -14,7 +14,7 @@ router = Router(tags=["personas"])
 
 
 @router.post("/personas/lint", response=LintOut, summary="Look a cartridge over")
-@endpoint(scope=Scope.PERSONAS_READ)
+@endpoint(scope=Scope.PERSONAS_READ, reads=True)
 async def lint_persona(request: HttpRequest, body: LintPersonaIn) -> LintOut:
     """Every error, warning and advice, each with its place, its rule and a fix. Nothing is kept."""
     ref, raw = call_of(request).principal.ref, body.cartridge

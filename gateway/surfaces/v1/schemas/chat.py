@@ -74,6 +74,7 @@ class CitationOut(Schema):
     uri: str
     confidence: float
     snippet: str | None = None
+    span: list[int] | None = None
 
 
 class ProposedWriteOut(Schema):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -48,9 +49,16 @@ class ProvenanceIn(Schema):
     source: Name = Field(examples=["gmail"])
     ref: str | None = Field(None, min_length=1, max_length=MAX_REF, examples=["msg_123"])
     snippet: str | None = Field(None, max_length=MAX_SNIPPET)
+    span: list[Whole] | None = Field(
+        None,
+        min_length=2,
+        max_length=2,
+        description="Where in the item: [start, end) in characters.",
+        examples=[[0, 22]],
+    )
 
     def value(self) -> Provenance:
-        return Provenance(self.source, self.ref, self.snippet)
+        return Provenance(self.source, self.ref, self.snippet, (self.span[0], self.span[1]) if self.span else None)
 
 
 class MemoryIn(Schema):
@@ -66,7 +74,9 @@ class MemoryIn(Schema):
     speaker: Name | None = None
     thread_id: Name | None = None
     occurred_at: ZonedMoment | None = Field(None, description="When it happened or was said; now unless given.")
-    valid_from: ZonedMoment | None = Field(None, description="True from; occurred_at unless given.")
+    valid_from: ZonedMoment | None = Field(
+        None, description="True from; unless given, occurred_at where that was sent and is not in the future."
+    )
     valid_to: ZonedMoment | None = None
     expires_at: ZonedMoment | None = Field(None, description="Not recalled from this moment on.")
     scope: Visibility = Visibility.PRIVATE
@@ -122,18 +132,23 @@ class RecallIn(Schema):
 
 
 class ProvenanceOut(Schema):
+    """Where a memory came from; ``span`` is where in the item its words stand, [start, end) in characters."""
+
     source: str
     ref: str | None
     snippet: str | None
+    span: list[int] | None
 
     @classmethod
     def of(cls, provenance: Provenance) -> ProvenanceOut:
-        return cls(source=provenance.source, ref=provenance.ref, snippet=provenance.snippet)
+        span = list(provenance.span) if provenance.span is not None else None
+        return cls(source=provenance.source, ref=provenance.ref, snippet=provenance.snippet, span=span)
 
 
 class MemoryOut(Schema):
     """One memory with the first of its sources. A correction is a memory of its own: ``previous_id`` is the one that it
-    corrects, ``superseded_by`` the one that took over. ``hidden`` says that a boundary covers it."""
+    corrects, ``superseded_by`` the one that took over. ``hidden`` says that no recall finds it: a
+    boundary covers it, or a source of it was taken back."""
 
     id: str
     namespace: str
@@ -182,6 +197,16 @@ class MemoryOut(Schema):
             superseded_by=ids.public("mem", memory.superseded_by) if memory.superseded_by else None,
             **plain,
         )
+
+
+class MemoryDetailOut(MemoryOut):
+    """One memory with all of its sources, the one that is cited first."""
+
+    sources: list[ProvenanceOut]
+
+    @classmethod
+    def with_sources(cls, memory: Memory, sources: Sequence[Provenance]) -> MemoryDetailOut:
+        return cls(**dict(MemoryOut.of(memory)), sources=[ProvenanceOut.of(one) for one in sources])
 
 
 class MemoryPage(Schema):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from ninja import Field, Schema
@@ -12,12 +13,17 @@ from gateway.platform.receipts.types import PublicKey
 
 
 class ReceiptVerifyIn(Schema):
-    """A receipt as it was given out: its document, unchanged, and its signature."""
+    """A receipt as it was given out: its document, unchanged, and its signature. What else ``GET /v1/receipts/{id}``
+    shows of it may be sent along; only the document is signed, and only it is looked at."""
 
     model_config = ConfigDict(extra="forbid")
 
     document: dict[str, Any]
     signature: str = Field(min_length=1, max_length=128)
+    id: str | None = None
+    kind: str | None = None
+    subject_id: str | None = None
+    issued_at: datetime | None = None
 
 
 class ReceiptVerifiedOut(Schema):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from ninja import Field, Schema
 from pydantic import ConfigDict
 
-from gateway.core.wire import Moment
+from gateway.core.wire import ZonedMoment
 from gateway.knowledge.memory.types import MAX_NAME, MAX_TEXT, Visibility
 
 
@@ -19,7 +19,7 @@ class TranscriptMessageIn(Schema):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str = Field(max_length=MAX_TEXT)
     name: str | None = Field(None, min_length=1, max_length=MAX_NAME)
-    at: Moment | None = None
+    at: ZonedMoment | None = None
 
 
 class TranscriptIn(Schema):
@@ -30,7 +30,7 @@ class TranscriptIn(Schema):
     subject_id: str = Field(min_length=1, max_length=MAX_NAME, examples=["usr_123"])
     transcript: list[TranscriptMessageIn] = Field(min_length=1, max_length=1_000)
     thread_id: str | None = Field(None, min_length=1, max_length=MAX_NAME)
-    occurred_at: Moment | None = Field(None, description="When it began; left out: now.")
+    occurred_at: ZonedMoment | None = Field(None, description="When it began; left out: now.")
     persona_id: str | None = Field(None, min_length=1, max_length=64)
     scope: Visibility = Visibility.PRIVATE
 

@@ -40,7 +40,7 @@ def test_create__assertion_fields__come_back_with_the_namespace(client, acme) ->
     assert (made["about"], made["where"], made["pii_tags"]) == ("Ann", "Bergen", ["schedule"])
     assert made["namespace"] == f"{acme.public_id}_user_ann"
     assert (made["version"], made["hidden"], made["superseded_by"]) == (1, False, None)
-    assert client.get(f"/memories/{made['id']}")[1] == made
+    assert client.get(f"/memories/{made['id']}")[1] == {**made, "sources": [made["provenance"]]}
     assert client.get("/memories?subject_id=ann")[1]["data"] == [made]
 
 
@@ -151,10 +151,15 @@ def test_silence_and_pin__twice__are_the_same_as_once(client, tea) -> None:
 def test_consents__put_and_listed__hide_and_show(client, tea) -> None:
     assert client.put("/subjects/ann/consents/gmail", json={"granted": False})[1]["granted"] is False
     assert found(client) == []
+    assert client.get(f"/memories/{tea['id']}")[1]["hidden"] is True
     status, listed = client.get("/subjects/ann/consents")
     assert (status, [(one["source"], one["granted"]) for one in listed["data"]]) == (200, [("gmail", False)])
     client.put("/subjects/ann/consents/gmail", json={"granted": True})
     assert found(client) == ["Prefers green tea"]
+    assert client.get("/memories?subject_id=ann")[1]["data"][0]["hidden"] is False
+    line = client.post("/subjects/ann/boundaries", json={"kind": "source", "source": "gmail"})[1]
+    assert client.get("/memories?subject_id=ann")[1]["data"][0]["hidden"] is True
+    client.delete(f"/subjects/ann/boundaries/{line['id']}")
     assert client.put("/subjects/ann/consents/gmail", json={"granted": "no"})[0] == 422
     assert client.put(f"/subjects/ann/consents/{'x' * 129}", json={"granted": True})[0] == 422
     assert client.get("/subjects/nobody/consents") == (404, "subject_not_found")
@@ -227,7 +232,7 @@ def test_narrowed_key__anothers_memory__is_403_everywhere_and_untouched(client, 
     assert set(everything(narrow, memory["id"])) == {(403, code)}
     if code != "persona_not_allowed":
         assert set(lines(narrow)[:2]) == {(403, code)}
-    assert client.get(f"/memories/{memory['id']}") == (200, memory)
+    assert client.get(f"/memories/{memory['id']}") == (200, {**memory, "sources": [memory["provenance"]]})
     with scope(acme):
         assert Boundary.objects.count() == Consent.objects.count() == 0
 

@@ -45,9 +45,9 @@ def test_create__one__is_201_with_the_memory(client, acme) -> None:
         False,
         {"a": 1},
     )
-    assert body["provenance"] == {"source": "gmail", "ref": "m1", "snippet": "tea"}
+    assert body["provenance"] == {"source": "gmail", "ref": "m1", "snippet": "tea", "span": None}
     assert body["occurred_at"].startswith("2025-01-01T08:00:00")
-    assert client.get(f"/memories/{body['id']}") == (200, body)
+    assert client.get(f"/memories/{body['id']}") == (200, {**body, "sources": [body["provenance"]]})
     assert client.call.reads == [{"action": "memory.read", "target": body["id"], "subject_id": "ann"}]
     with scope(acme):
         assert AuditRow.objects.filter(action="memory.created", actor_id=client.who.actor.id).count() == 1
@@ -166,7 +166,8 @@ def test_recall__found__has_the_shape_of_the_contract(client) -> None:
     assert set(one) == {
         "id", "text", "type", "score", "confidence", "occurred_at", "provenance", "memory_scope", "scores",
     }  # fmt: skip
-    assert (one["id"], one["provenance"]) == (memory["id"], {"source": "gmail", "ref": "m1", "snippet": "tea"})
+    source = {"source": "gmail", "ref": "m1", "snippet": "tea", "span": None}
+    assert (one["id"], one["provenance"]) == (memory["id"], source)
     assert (found["cache_hit"], found["nothing_found"]) == (False, False)
     (read,) = client.call.reads
     assert (read["action"], read["subject_id"], read["memory_ids"]) == ("memory.recalled", "ann", [memory["id"]])
