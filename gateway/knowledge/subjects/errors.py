@@ -15,6 +15,9 @@ class SubjectErasing(Conflict):
 
     default_code = "subject_erasing"
 
+    def __init__(self, subject_id: str) -> None:
+        super().__init__(f"Subject {subject_id!r} is being erased; try again when that is done.")
+
 
 class InvalidSubjectId(BadRequest):
     """The id is empty, too long, or holds what cannot be shown or stored."""

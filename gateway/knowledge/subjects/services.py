@@ -51,7 +51,7 @@ def ensure_many(
         present = selectors.find_many(missing)
         for subject_id in missing:
             if subject_id not in present:
-                raise SubjectErasing(f"Subject {subject_id!r} is being erased; try again when that is done.")
+                raise SubjectErasing(subject_id)
         for ref in present.values():
             if ref.pk in made:  # otherwise another caller's row came first, and its creator has recorded it
                 _created(ref, actor, request_id)
@@ -82,7 +82,7 @@ def put(
         ref = ensure(subject_id, actor=actor, request_id=request_id)
         row = SubjectRow.objects.select_for_update().filter(pk=ref.pk, erasing_at=None).first()
         if row is None:
-            raise SubjectErasing(f"Subject {subject_id!r} is being erased; try again when that is done.")
+            raise SubjectErasing(subject_id)
         name = clean(display_name) if display_name else None
         new = {"display_name": name, "attributes": given, "team_ids": sorted(set(team_ids))}
         changed = [field for field, value in new.items() if getattr(row, field) != value]
