@@ -147,7 +147,7 @@ def _create(drafts: list[Draft], prepared: Prepared, call: Call) -> tuple[list[P
     """(the proposals, what became none and why)."""
     problems = [(draft, _unwanted(draft, prepared)) for draft in drafts]
     kept = [draft for draft, problem in problems if problem is None]
-    created = proposals.create(kept, actor=call.principal.actor, policy=prepared.policy)
+    created = proposals.create(kept, actor=call.principal.actor, policy=prepared.policy, rules_asked=True)
     for proposal in created.proposals:
         auto.decide(prepared.policy, proposal, request_id=call.request_id)
     rejected = [_told(draft, problem) for draft, problem in problems if problem is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,9 +12,11 @@ from django.http import HttpRequest
 from ninja import Query, Router
 
 from gateway.core import background, clock, ids
-from gateway.core.endpoint import Scope, call_of, endpoint
+from gateway.core.endpoint import Call, Scope, call_of, endpoint
 from gateway.core.pagination import check_limit, decode_cursor
 from gateway.governance.proposals import carrying, registry, selectors, services
+from gateway.governance.proposals.diff import shown
+from gateway.governance.proposals.reach import reach_of
 from gateway.governance.proposals.schemas import CompensateIn, DecisionIn, ProposalPageOut
 from gateway.governance.proposals.types import Proposal, ProposalFilter, State
 from gateway.governance.proposals.wire import ProposalOut
@@ -40,7 +43,7 @@ async def list_proposals(
     call = call_of(request)
     found = await in_tenant(
         call.principal.ref,
-        selectors.list_page,
+        selectors.look_page,
         ProposalFilter(state, type_, subject_id, persona_id),
         limit=check_limit(limit),
         after=decode_cursor(cursor),
@@ -75,7 +78,7 @@ async def approve_proposal(request: HttpRequest, proposal_id: str, body: Decisio
         request_id=call.request_id,
         principal=call.principal,
     )
-    return ProposalOut.of(await _carry_out(call.principal.ref, decided))
+    return await _shown(call, await _carry_out(call.principal.ref, decided))
 
 
 @router.post("/proposals/{proposal_id}/reject", response=ProposalOut, summary="Reject, or undo an approval in time")
@@ -91,7 +94,7 @@ async def reject_proposal(request: HttpRequest, proposal_id: str, body: Decision
         request_id=call.request_id,
         principal=call.principal,
     )
-    return ProposalOut.of(found)
+    return await _shown(call, found)
 
 
 @router.post("/proposals/{proposal_id}/retry", response=ProposalOut, summary="Carry out a failed proposal again")
@@ -106,7 +109,7 @@ async def retry_proposal(request: HttpRequest, proposal_id: str) -> ProposalOut:
         request_id=call.request_id,
         principal=call.principal,
     )
-    return ProposalOut.of(await _carry_out(call.principal.ref, decided))
+    return await _shown(call, await _carry_out(call.principal.ref, decided))
 
 
 @router.post("/proposals/{proposal_id}/compensate", response=ProposalOut, summary="Take back what was carried out")
@@ -125,7 +128,14 @@ async def compensate_proposal(request: HttpRequest, proposal_id: str, body: Comp
     )
     if found.compensation is not None and found.compensation.state == "running":
         found = await _while_quick(ref, carrying.take_back(ref, found.id), found.id)
-    return ProposalOut.of(found)
+    return await _shown(call, found)
+
+
+async def _shown(call: Call, proposal: Proposal) -> ProposalOut:
+    """The proposal with as much of its diff as the caller may read."""
+    if proposal.state is State.PENDING:
+        return ProposalOut.of(await in_tenant(call.principal.ref, selectors.for_reader, proposal, call.principal))
+    return ProposalOut.of(replace(proposal, diff=shown(proposal, reach_of(call.principal))))
 
 
 async def _carry_out(ref: OrgRef, decided: Proposal) -> Proposal:

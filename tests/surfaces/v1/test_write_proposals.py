@@ -146,6 +146,7 @@ def test_draft__approved__downloads_as_a_message(acme: httpx.Client, globex: htt
     assert globex.get(f"/v1/proposals/{proposal}/draft.eml").status_code == 404
     ok(acme.post(f"/v1/proposals/{proposal}/compensate"))
     assert acme.get(f"/v1/proposals/{proposal}/draft.eml").status_code == 410
+    assert "eml" not in ok(acme.get(f"/v1/proposals/{proposal}"))["result"]
 
 
 def test_decide__many_at_once__answers_each_by_itself(acme: httpx.Client, globex: httpx.Client, who: str) -> None:

@@ -30,7 +30,7 @@ class ProposeIn(Schema):
     payload: dict[str, Any]
     subject_id: Annotated[str, Field(min_length=1, max_length=128)]
     persona_id: _Name | None = None
-    source: Annotated[str, Field(min_length=1, max_length=256)] = "api"
+    source: Annotated[str, Field(min_length=1, max_length=256, pattern=r"\S")] = "api"
     confidence: Annotated[Number, Field(ge=0, le=1)] = 1.0
     expires_in_s: Annotated[Whole, Field(ge=60, le=90 * _DAY_S)] | None = None
 
