@@ -14,6 +14,7 @@ from ninja import Query, Router
 from gateway.core import background, clock, ids
 from gateway.core.endpoint import Call, Scope, call_of, endpoint
 from gateway.core.pagination import check_limit, decode_cursor
+from gateway.core.wire import Moment
 from gateway.governance.proposals import carrying, registry, selectors, services
 from gateway.governance.proposals.diff import shown
 from gateway.governance.proposals.reach import reach_of
@@ -37,14 +38,18 @@ async def list_proposals(
     type_: Annotated[str | None, Query(max_length=64, alias="type")] = None,
     subject_id: Annotated[str | None, Query(max_length=128)] = None,
     persona_id: Annotated[str | None, Query(max_length=128)] = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> ProposalPageOut:
+    """`since` (inclusive) and `until` (exclusive) are about when it was proposed. The diff of a pending one is against
+    what is now; what of it the key may not read is left out, and `withheld` says why."""
     call = call_of(request)
     found = await in_tenant(
         call.principal.ref,
         selectors.look_page,
-        ProposalFilter(state, type_, subject_id, persona_id),
+        ProposalFilter(state, type_, subject_id, persona_id, since, until),
         limit=check_limit(limit),
         after=decode_cursor(cursor),
         principal=call.principal,

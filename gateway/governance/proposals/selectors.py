@@ -66,15 +66,16 @@ def look_page(
 
 def narrowed(wanted: ProposalFilter, principal: Principal | None) -> QuerySet[ProposalRow]:
     """The rows of a filter that this caller may see. Raises Forbidden when it asks for another's."""
-    rows = ProposalRow.objects.all()
+    equal = {
+        "type": wanted.type,
+        "subject_id": wanted.subject_id,
+        "persona_id": wanted.persona_id,
+        "created_at__gte": wanted.since,
+        "created_at__lt": wanted.until,
+    }
+    rows = ProposalRow.objects.filter(**{name: value for name, value in equal.items() if value is not None})
     if wanted.state is not None:
         rows = rows.filter(_in_state(wanted.state))
-    if wanted.type is not None:
-        rows = rows.filter(type=wanted.type)
-    if wanted.subject_id is not None:
-        rows = rows.filter(subject_id=wanted.subject_id)
-    if wanted.persona_id is not None:
-        rows = rows.filter(persona_id=wanted.persona_id)
     if principal is not None:
         if wanted.subject_id is not None and not principal.may_use_subject(wanted.subject_id):
             raise Forbidden(f"This key may not see subject {wanted.subject_id!r}.", code="subject_not_allowed")

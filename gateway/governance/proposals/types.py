@@ -156,9 +156,11 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class ProposalFilter:
-    """What to list."""
+    """What to list. ``since`` (inclusive) and ``until`` (exclusive) are about when it was proposed."""
 
     state: State | None = None
     type: str | None = None
     subject_id: str | None = None
     persona_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None

@@ -182,7 +182,7 @@ def _parsed(text: str) -> UUID | NotFound:
 
 def _decided(one: bulk.Decided) -> DecidedOut:
     if one.proposal is not None:
-        return DecidedOut(id=one.public_id, state=one.proposal.state.value, error=None)
+        return DecidedOut(id=one.public_id, state=one.proposal.state, error=None)
     error = one.error
     if error is None:
         raise TypeError("A decision has a proposal or an error.")

@@ -13,6 +13,7 @@ from gateway.core.wire import Flag, Number, Whole
 from gateway.governance.proposals.rules import Rule, RuleSpec
 from gateway.governance.proposals.simulation import MAX_DAYS, Simulation
 from gateway.governance.proposals.targets import Target
+from gateway.governance.proposals.types import State
 
 _STRICT: ConfigDict = ConfigDict(extra="forbid")
 _DAY_S = 86_400
@@ -63,7 +64,7 @@ class DecideErrorOut(Schema):
     status: int
     code: str
     detail: str
-    state: str | None = None
+    state: State | None = None
     verdict: str | None = None
     decided_by: str | None = None
     decided_at: str | None = None
@@ -73,7 +74,7 @@ class DecidedOut(Schema):
     """One of them: its state, or the error."""
 
     id: str
-    state: str | None
+    state: State | None
     error: DecideErrorOut | None
 
 
