@@ -16,10 +16,10 @@ from gateway.core.errors import BadRequest, FieldProblem, Forbidden, GatewayErro
 from gateway.governance.policies import selectors as policies
 from gateway.governance.proposals import registry, selectors, services, settings
 from gateway.governance.proposals.api import router as proposals_router
-from gateway.governance.proposals.errors import InvalidProposal
+from gateway.governance.proposals.errors import InvalidProposal, UnknownType
 from gateway.governance.proposals.executors import email
 from gateway.governance.proposals.services import bulk, rules
-from gateway.governance.proposals.services.creation import EXPIRES_IN, INTERNAL, UNKNOWN_TYPE
+from gateway.governance.proposals.services.creation import EXPIRES_IN, INTERNAL
 from gateway.governance.proposals.settings import Settled
 from gateway.governance.proposals.types import Draft, Proposal, ProposalFilter, Rejected
 from gateway.governance.proposals.wire import ProposalOut
@@ -145,8 +145,8 @@ def _refused(rejected: Rejected) -> GatewayError:
     code = rejected.problems[0].code
     if code == INTERNAL:
         return GatewayError("The proposal could not be looked at for a reason of ours; ask with the request's id.")
-    told = code if code == UNKNOWN_TYPE else None
-    return InvalidProposal(rejected.reason, code=told, problems=rejected.problems)
+    refusal = UnknownType if code == UnknownType.default_code else InvalidProposal
+    return refusal(rejected.reason, problems=rejected.problems)
 
 
 def _draft(body: ProposeIn, subject: SubjectRef, call: Call) -> Draft:

@@ -18,6 +18,7 @@ from gateway.core.plain import clean, plain
 from gateway.governance.policies.types import EffectivePolicy
 from gateway.governance.proposals import permissions, registry
 from gateway.governance.proposals.diff import diff_of
+from gateway.governance.proposals.errors import UnknownType
 from gateway.governance.proposals.models import ProposalRow, TypeRow
 from gateway.governance.proposals.reach import check_allowed
 from gateway.governance.proposals.selectors import to_proposal
@@ -29,7 +30,7 @@ from tenants.types import Principal
 log = structlog.get_logger(__name__)
 EXPIRES_IN = timedelta(days=7)
 MAX_PAYLOAD_BYTES = 64 * 1024
-UNKNOWN_TYPE, INTERNAL = "unknown_type", "internal_error"
+INTERNAL = GatewayError.default_code
 _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
 
@@ -99,7 +100,7 @@ def _problems(draft: Draft) -> tuple[FieldProblem, ...]:
     executor = registry.find(draft.type)
     if executor is None:
         message = f"there is no such type; the types are {', '.join(registry.types())}"
-        return (FieldProblem("#/type", UNKNOWN_TYPE, message),)
+        return (FieldProblem("#/type", UnknownType.default_code, message),)
     size = len(json.dumps(plain(draft.payload), ensure_ascii=False).encode())
     if size > MAX_PAYLOAD_BYTES:
         message = f"{size} bytes of JSON, at most {MAX_PAYLOAD_BYTES}"
