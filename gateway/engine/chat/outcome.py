@@ -150,7 +150,7 @@ def _create(drafts: list[Draft], prepared: Prepared, call: Call) -> tuple[list[P
     wanted = [(draft, _asked_before(draft)) for draft, problem in problems if problem is None]
     asked = {known.id: known for _, known in wanted if known is not None}
     kept = [draft for draft, known in wanted if known is None]
-    created = proposals.create(kept, actor=call.principal.actor, policy=prepared.policy)
+    created = proposals.create(kept, actor=call.principal.actor, policy=prepared.policy, rules_asked=True)
     for proposal in created.proposals:
         auto.decide(prepared.policy, proposal, request_id=call.request_id)
     rejected = [_told(draft, problem) for draft, problem in problems if problem is not None]

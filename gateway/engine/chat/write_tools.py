@@ -38,7 +38,7 @@ _MEMORY = {
     "minimum": 1,
     "description": "The number N of the memory [mN] that this rests on, if it does.",
 }
-# In words: a schema of alternatives is more than most models follow, and unknown types are proposals too.
+# In words: a schema of alternatives is more than most models follow.
 _PAYLOADS = (
     "What to write. calendar.create: {title, when (ISO 8601 with offset, or a date), until?, duration_minutes?, "
     "location?, description?}; email.draft: {to: [...], cc?, subject, body}; webhook.call: {data, event?}; "

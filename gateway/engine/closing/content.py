@@ -1,23 +1,26 @@
-"""What an organization's export holds: every row of its schema as one JSON object per line, sealed texts opened.
+"""What an organization's export holds: every row of its schema as one JSON object per line, sealed texts opened, files
+as base64 and hashes as hex; and what the installation's own tables know of it.
 
-Left out are secrets (providers' keys, hashes), what is computed from the rest, and what only the machine needs. The
-first line says so.
+Left out are secrets, what is computed from the rest, and what only the machine needs. The first line says all of it.
 """
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from django.db import connection, transaction
 
 from gateway.core import clock, crypto
 from gateway.core.plain import plain
+from gateway.engine.closing import outside
 from gateway.engine.conversations.places import place as turn_place
 from gateway.platform.requests.places import place as body_place
 from tenants import selectors
 from tenants.context import current
-from tenants.people import members
 
 VERSION = 1
 LEFT_OUT: Mapping[str, str] = {
@@ -27,8 +30,17 @@ LEFT_OUT: Mapping[str, str] = {
     "memory_embedding": "computed from the memories' texts",
     "organization_export": "this export, and those before it",
 }
+_BESIDES: Mapping[str, str] = {
+    "secrets": "keys, tokens and passwords, of which hashes or seals alone are kept",
+    "usage": "the hourly and daily sums, computed from the ledger's entries",
+    "accounts": "people's own accounts and sessions, which stay theirs",
+    "receipts": "signed receipts, which are kept: GET /v1/receipts, and GET /v1/account/receipts afterwards",
+}
 _SECRET = ("_ciphertext", "_kid", "_sha256")
+_HASH = re.compile(r"(_|\A)(hash|signature)\Z")
 _ROWS_AT_ONCE = 500
+# Whose rows hold files or bodies of up to a megabyte.
+_FEW_AT_ONCE = dict.fromkeys(("document_part", "billing_reconciliation", "request_body"), 8)
 
 
 def lines() -> Iterator[dict[str, Any]]:
@@ -46,54 +58,14 @@ def lines() -> Iterator[dict[str, Any]]:
             "name": organization.name,
             "plan": organization.plan,
             "created_at": organization.created_at.isoformat(),
+            "rules": plain([asdict(rule) for rule in organization.rules]),
+            "settings": plain(asdict(organization.settings)),
         },
-        "left_out": dict(LEFT_OUT) | {"secrets": "keys, tokens and passwords, of which hashes or seals alone are kept"},
+        "left_out": {**LEFT_OUT, **_BESIDES},
     }
-    yield from _directory()
+    yield from outside.lines()
     for table in _tables():
         yield from _rows(table)
-
-
-def _directory() -> Iterator[dict[str, Any]]:
-    """Members and keys, from the installation's own tables."""
-    ref, after = current(), None
-    while True:
-        page = members.list_page(ref, limit=200, after=after)
-        for member in page.data:
-            yield plain(
-                {
-                    "type": "member",
-                    "email": member.email,
-                    "name": member.name,
-                    "role": member.role,
-                    "joined_at": member.joined_at,
-                }
-            )
-            after = member.id
-        if page.next_cursor is None:
-            break
-    after = None
-    while True:
-        keys = selectors.keys_page(ref, limit=200, after=after)
-        for key in keys.data:
-            yield plain(
-                {
-                    "type": "key",
-                    "id": key.public_id,
-                    "name": key.name,
-                    "mode": key.mode,
-                    "scopes": key.scopes,
-                    "persona_ids": key.persona_ids,
-                    "subject_ids": key.subject_ids,
-                    "memory_scopes": key.memory_scopes,
-                    "models": key.models,
-                    "created_at": key.created_at,
-                    "revoked_at": key.revoked_at,
-                }
-            )
-            after = key.id
-        if keys.next_cursor is None:
-            return
 
 
 def _tables() -> list[str]:
@@ -112,18 +84,21 @@ def _rows(table: str) -> Iterator[dict[str, Any]]:
     with transaction.atomic():
         raw = connection.connection
         with raw.cursor(name="organization_export") as cursor:
-            cursor.itersize = _ROWS_AT_ONCE
+            cursor.itersize = _FEW_AT_ONCE.get(table, _ROWS_AT_ONCE)
             cursor.execute(f'SELECT * FROM "{current().schema}"."{table}"')  # noqa: S608 - names from the catalogue
             names = [column.name for column in cursor.description]
             for values in cursor:
                 row = dict(zip(names, values, strict=True))
                 opened = opener(row) if opener is not None else {}
-                kept = {name: value for name, value in row.items() if _is_kept(name, value)}
+                kept = {name: _shown(name, value) for name, value in row.items() if not name.endswith(_SECRET)}
                 yield {"type": "row", "table": table, "row": plain(kept | opened)}
 
 
-def _is_kept(name: str, value: Any) -> bool:
-    return not name.endswith(_SECRET) and not isinstance(value, bytes | memoryview)
+def _shown(name: str, value: Any) -> Any:
+    """A value as JSON has it: a hash as hex, other bytes as base64."""
+    if not isinstance(value, bytes | memoryview):
+        return value
+    return bytes(value).hex() if _HASH.search(name) else base64.b64encode(bytes(value)).decode()
 
 
 def _turn(row: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,9 +12,12 @@ from django.http import HttpRequest
 from ninja import Query, Router
 
 from gateway.core import background, clock, ids
-from gateway.core.endpoint import Scope, call_of, endpoint
+from gateway.core.endpoint import Call, Scope, call_of, endpoint
 from gateway.core.pagination import check_limit, decode_cursor
+from gateway.core.wire import Moment
 from gateway.governance.proposals import carrying, registry, selectors, services
+from gateway.governance.proposals.diff import shown
+from gateway.governance.proposals.reach import reach_of
 from gateway.governance.proposals.schemas import CompensateIn, DecisionIn, ProposalPageOut
 from gateway.governance.proposals.types import Proposal, ProposalFilter, State
 from gateway.governance.proposals.wire import ProposalOut
@@ -34,20 +38,24 @@ async def list_proposals(
     type_: Annotated[str | None, Query(max_length=64, alias="type")] = None,
     subject_id: Annotated[str | None, Query(max_length=128)] = None,
     persona_id: Annotated[str | None, Query(max_length=128)] = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> ProposalPageOut:
+    """`since` (inclusive) and `until` (exclusive) are about when it was proposed. The diff of a pending one is against
+    what is now; what of it the key may not read is left out, and `withheld` says why."""
     call = call_of(request)
     found = await in_tenant(
         call.principal.ref,
-        selectors.list_page,
-        ProposalFilter(state, type_, subject_id, persona_id),
+        selectors.look_page,
+        ProposalFilter(state, type_, subject_id, persona_id, since, until),
         limit=check_limit(limit),
         after=decode_cursor(cursor),
         principal=call.principal,
     )
     call.read("proposal.read", "proposals", subject_id=subject_id, persona_id=persona_id)
-    return ProposalPageOut.of(found, call.principal)
+    return ProposalPageOut.of(found)
 
 
 @router.get("/proposals/{proposal_id}", response=ProposalOut, summary="One proposal with its diff")
@@ -58,7 +66,7 @@ async def get_proposal(request: HttpRequest, proposal_id: str) -> ProposalOut:
     found = await in_tenant(ref, selectors.look, ids.parse("prop", proposal_id), principal=call.principal)
     found = await carrying.looked(ref, found)
     call.read("proposal.read", found.public_id, subject_id=found.subject_id, persona_id=found.persona_id)
-    return ProposalOut.of(found, call.principal)
+    return ProposalOut.of(found)
 
 
 @router.post("/proposals/{proposal_id}/approve", response=ProposalOut, summary="Approve, and carry out")
@@ -75,7 +83,7 @@ async def approve_proposal(request: HttpRequest, proposal_id: str, body: Decisio
         request_id=call.request_id,
         principal=call.principal,
     )
-    return ProposalOut.of(await _carry_out(call.principal.ref, decided), call.principal)
+    return await _shown(call, await _carry_out(call.principal.ref, decided))
 
 
 @router.post("/proposals/{proposal_id}/reject", response=ProposalOut, summary="Reject, or undo an approval in time")
@@ -91,7 +99,7 @@ async def reject_proposal(request: HttpRequest, proposal_id: str, body: Decision
         request_id=call.request_id,
         principal=call.principal,
     )
-    return ProposalOut.of(found, call.principal)
+    return await _shown(call, found)
 
 
 @router.post("/proposals/{proposal_id}/retry", response=ProposalOut, summary="Carry out a failed proposal again")
@@ -106,7 +114,7 @@ async def retry_proposal(request: HttpRequest, proposal_id: str) -> ProposalOut:
         request_id=call.request_id,
         principal=call.principal,
     )
-    return ProposalOut.of(await _carry_out(call.principal.ref, decided), call.principal)
+    return await _shown(call, await _carry_out(call.principal.ref, decided))
 
 
 @router.post("/proposals/{proposal_id}/compensate", response=ProposalOut, summary="Take back what was carried out")
@@ -125,7 +133,14 @@ async def compensate_proposal(request: HttpRequest, proposal_id: str, body: Comp
     )
     if found.compensation is not None and found.compensation.state == "running":
         found = await _while_quick(ref, carrying.take_back(ref, found.id), found.id)
-    return ProposalOut.of(found, call.principal)
+    return await _shown(call, found)
+
+
+async def _shown(call: Call, proposal: Proposal) -> ProposalOut:
+    """The proposal with as much of its diff as the caller may read."""
+    if proposal.state is State.PENDING:
+        return ProposalOut.of(await in_tenant(call.principal.ref, selectors.for_reader, proposal, call.principal))
+    return ProposalOut.of(replace(proposal, diff=shown(proposal, reach_of(call.principal))))
 
 
 async def _carry_out(ref: OrgRef, decided: Proposal) -> Proposal:

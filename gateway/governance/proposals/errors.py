@@ -53,6 +53,12 @@ class InvalidProposal(BadRequest):
     default_code = "invalid_proposal"
 
 
+class UnknownType(InvalidProposal):
+    """A draft of a type that nobody here carries out."""
+
+    default_code = "unknown_type"
+
+
 class SubjectMissing(BadRequest):
     """Every executed proposal leaves an assertion about its subject, and this one names none."""
 

@@ -42,6 +42,9 @@ class ProposalRow(models.Model):
     rule_id = models.UUIDField(null=True)
     compensation_state = models.CharField(max_length=16, null=True)
     compensation = models.JSONField(null=True)
+    memory_scope = models.CharField(max_length=128, null=True)  # the collection that it writes to
+    reach = models.JSONField(null=True)  # what the key of the last decision was narrowed to
+    rules_asked = models.BooleanField(default=False, db_default=False)  # whether it may go ahead without a person
 
     class Meta:
         app_label = "gateway_proposals"

@@ -6,16 +6,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 
 from gateway.core.errors import FieldProblem
+from gateway.governance.proposals.reach import Reach
 from gateway.governance.proposals.types import Draft, Effect, Proposal
 
 AssertionWriter = Callable[[Proposal], str]
 AssertionRetractor = Callable[[Proposal], None]
 _executors: dict[str, Executor] = {}
+_FORMATS = FormatChecker(formats=())
 _assertion_writer: AssertionWriter | None = None
 _assertion_retractor: AssertionRetractor | None = None
 
@@ -44,17 +47,27 @@ class Executor:
     ``schema`` is the payload's JSON Schema (2020-12). A type has either ``run`` or ``external``. ``run`` works on the
     database alone, inside the transaction that also changes the proposal's state: whatever it raises undoes its
     effect, and the proposal ends ``failed`` (with a GatewayError's own code). ``diff`` previews the change against
-    what is, from the database alone. ``inline`` says that it is quick enough to run while the approving request waits.
-    ``undo`` takes back what ``run`` did, in one transaction with the record of it, and returns what it came to.
+    what is, from the database alone, as far as a reader's reach goes. ``inline`` says that it is quick enough
+    to run while the approving request waits. ``undo`` takes back what ``run`` did, in one transaction with the record
+    of it, and returns what it came to.
+
+    ``check`` raises a BadRequest for a draft that fits the schema and could still never be carried out, its problems'
+    pointers into the payload. ``collection`` names the memory scope that it writes to, which is else that of its
+    source, where its assertion goes. ``permit`` raises Forbidden when the effect would go beyond the reach of whoever
+    decides, which the proposal carries. ``withdrawn`` names what of the result is kept no longer than the effect.
     """
 
     type: str
     schema: dict[str, Any]
     run: Callable[[Proposal], Effect] | None = None
-    diff: Callable[[Draft], dict[str, Any]] | None = None
+    diff: Callable[[Draft, Reach], dict[str, Any]] | None = None
     inline: bool = True
     external: External | None = None
     undo: Callable[[Proposal], dict[str, Any]] | None = None
+    check: Callable[[Draft], None] | None = None
+    collection: Callable[[Draft], str | None] | None = None
+    permit: Callable[[Proposal], None] | None = None
+    withdrawn: tuple[str, ...] = ()
 
     @property
     def reversible(self) -> bool:
@@ -64,7 +77,7 @@ class Executor:
     def problems(self, payload: dict[str, Any]) -> tuple[FieldProblem, ...]:
         """What is wrong with a payload, by JSON pointer; empty when it fits."""
         found = sorted(
-            Draft202012Validator(self.schema).iter_errors(payload),
+            Draft202012Validator(self.schema, format_checker=_FORMATS).iter_errors(payload),
             key=lambda error: (error.json_path, str(error.validator)),
         )
         return tuple(
@@ -125,6 +138,12 @@ def assertion_writer() -> AssertionWriter | None:
 
 def assertion_retractor() -> AssertionRetractor | None:
     return _assertion_retractor
+
+
+@_FORMATS.checks("date-time", raises=ValueError)
+def _is_moment(value: object) -> bool:
+    """A moment as execution will read it, which takes no other spelling and none without an offset."""
+    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
 
 
 def _token(part: str | int) -> str:

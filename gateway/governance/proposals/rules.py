@@ -5,10 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
+from typing import Protocol
 from uuid import UUID
 
 from gateway.core import ids
-from gateway.governance.proposals.types import Proposal
+
+
+class Coverable(Protocol):
+    """What a rule looks at."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def subject_id(self) -> str | None: ...
+    @property
+    def persona_id(self) -> str | None: ...
+    @property
+    def confidence(self) -> float: ...
+    @property
+    def quorum(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +42,7 @@ class RuleSpec:
     per_subject_per_day: int | None = None
     enabled: bool = True
 
-    def covers(self, proposal: Proposal) -> bool:
+    def covers(self, proposal: Coverable) -> bool:
         """Whether it is about this proposal at all: type, persona, confidence. One that needs several people is never
         a rule's to decide, and a cap per subject needs a subject to count."""
         named = self.personas is None or proposal.persona_id in self.personas

@@ -11,7 +11,6 @@ from gateway.core.pagination import Page
 from gateway.core.wire import Whole
 from gateway.governance.proposals.types import Proposal
 from gateway.governance.proposals.wire import ProposalOut
-from tenants.types import Principal
 
 MAX_UNDO_S = 3_600
 
@@ -38,6 +37,6 @@ class ProposalPageOut(Schema):
     next_cursor: str | None
 
     @classmethod
-    def of(cls, found: Page[Proposal], principal: Principal) -> ProposalPageOut:
-        data = [ProposalOut.of(proposal, principal) for proposal in found.data]
+    def of(cls, found: Page[Proposal]) -> ProposalPageOut:
+        data = [ProposalOut.of(proposal) for proposal in found.data]
         return cls(data=data, next_cursor=found.next_cursor)

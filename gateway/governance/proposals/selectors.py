@@ -13,34 +13,40 @@ from gateway.core import clock
 from gateway.core.errors import Forbidden
 from gateway.core.pagination import Page, page
 from gateway.core.plain import plain
-from gateway.governance.proposals.diff import current
+from gateway.governance.proposals.diff import shown
 from gateway.governance.proposals.errors import UnknownProposal
 from gateway.governance.proposals.models import ProposalRow, VoteRow
+from gateway.governance.proposals.reach import check_allowed, kept, reach_of
 from gateway.governance.proposals.types import Approval, Compensation, Proposal, ProposalFilter, State
 from tenants.types import Principal
 
 
 def get(proposal_id: UUID, *, principal: Principal | None = None) -> Proposal:
-    """One proposal. Raises UnknownProposal, and Forbidden when the key may not see its subject or persona."""
+    """One proposal. Raises UnknownProposal, and Forbidden when the key may not see its subject, persona or
+    collection."""
     row = ProposalRow.objects.filter(pk=proposal_id).first()
     if row is None:
         raise UnknownProposal("There is no such proposal.")
-    check_allowed(principal, row.subject_id, row.persona_id)
+    check_allowed(principal, row.subject_id, row.persona_id, row.memory_scope)
     return to_proposal(row, approvals_of([row]).get(row.id, ()))
 
 
 def look(proposal_id: UUID, *, principal: Principal | None = None) -> Proposal:
     """One proposal for the eye of whoever decides: while it is pending, its diff is against what is now. Raises as
     ``get`` does."""
-    found = get(proposal_id, principal=principal)
-    return replace(found, diff=plain(current(found))) if found.state is State.PENDING else found
+    return for_reader(get(proposal_id, principal=principal), principal)
+
+
+def for_reader(proposal: Proposal, principal: Principal | None) -> Proposal:
+    """The proposal with as much of its diff as this caller may read, against what is now while it is pending."""
+    return replace(proposal, diff=plain(shown(proposal, reach_of(principal))))
 
 
 def list_page(
     wanted: ProposalFilter, *, limit: int, after: UUID | None, principal: Principal | None = None
 ) -> Page[Proposal]:
-    """Proposals, newest first. A scoped key sees those of its subjects and personas; asking for another's raises
-    Forbidden.
+    """Proposals as they are kept, newest first. A scoped key sees those of its subjects, personas and collections;
+    asking for another's raises Forbidden.
     """
     rows = narrowed(wanted, principal).order_by("-id")
     if after is not None:
@@ -50,17 +56,26 @@ def list_page(
     return page([to_proposal(row, said.get(row.id, ())) for row in found], limit)
 
 
+def look_page(
+    wanted: ProposalFilter, *, limit: int, after: UUID | None, principal: Principal | None = None
+) -> Page[Proposal]:
+    """``list_page`` for the eye of whoever decides: each as ``look`` shows it."""
+    found = list_page(wanted, limit=limit, after=after, principal=principal)
+    return Page([for_reader(one, principal) for one in found.data], found.next_cursor)
+
+
 def narrowed(wanted: ProposalFilter, principal: Principal | None) -> QuerySet[ProposalRow]:
     """The rows of a filter that this caller may see. Raises Forbidden when it asks for another's."""
-    rows = ProposalRow.objects.all()
+    equal = {
+        "type": wanted.type,
+        "subject_id": wanted.subject_id,
+        "persona_id": wanted.persona_id,
+        "created_at__gte": wanted.since,
+        "created_at__lt": wanted.until,
+    }
+    rows = ProposalRow.objects.filter(**{name: value for name, value in equal.items() if value is not None})
     if wanted.state is not None:
         rows = rows.filter(_in_state(wanted.state))
-    if wanted.type is not None:
-        rows = rows.filter(type=wanted.type)
-    if wanted.subject_id is not None:
-        rows = rows.filter(subject_id=wanted.subject_id)
-    if wanted.persona_id is not None:
-        rows = rows.filter(persona_id=wanted.persona_id)
     if principal is not None:
         if wanted.subject_id is not None and not principal.may_use_subject(wanted.subject_id):
             raise Forbidden(f"This key may not see subject {wanted.subject_id!r}.", code="subject_not_allowed")
@@ -70,6 +85,8 @@ def narrowed(wanted: ProposalFilter, principal: Principal | None) -> QuerySet[Pr
             rows = rows.filter(subject_id__in=principal.grant.subject_ids)
         if principal.grant.persona_ids is not None:
             rows = rows.filter(persona_id__in=principal.grant.persona_ids)
+        if principal.grant.memory_scopes is not None:
+            rows = rows.filter(memory_scope__in=principal.grant.memory_scopes)
     return rows
 
 
@@ -88,19 +105,6 @@ def first_decided_at() -> datetime | None:
     """When somebody (not a policy) first decided a proposal; None while nobody has."""
     rows = ProposalRow.objects.filter(decided_at__isnull=False, decided_by__regex="^(user|key):").order_by("decided_at")
     return rows.values_list("decided_at", flat=True).first()
-
-
-def check_allowed(principal: Principal | None, subject_id: str | None, persona_id: str | None) -> None:
-    """Raise Forbidden unless the caller's key covers this subject and persona. What has neither belongs to no scoped
-    key.
-    """
-    if principal is None:
-        return
-    key = principal.grant
-    if key.subject_ids is not None and subject_id not in key.subject_ids:
-        raise Forbidden("This key may not act for the proposal's subject.", code="subject_not_allowed")
-    if key.persona_ids is not None and persona_id not in key.persona_ids:
-        raise Forbidden("This key may not act for the proposal's persona.", code="persona_not_allowed")
 
 
 def to_proposal(row: ProposalRow, approvals: tuple[Approval, ...] = ()) -> Proposal:
@@ -136,6 +140,8 @@ def to_proposal(row: ProposalRow, approvals: tuple[Approval, ...] = ()) -> Propo
         approvals=approvals,
         rule_id=row.rule_id,
         compensation=_compensation(row),
+        memory_scope=row.memory_scope,
+        reach=kept(row.reach),
     )
 
 

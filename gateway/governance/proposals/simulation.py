@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
 
 from gateway.core import clock
 from gateway.governance.proposals import selectors
-from gateway.governance.proposals.rules import RuleSpec
+from gateway.governance.proposals.models import ProposalRow
+from gateway.governance.proposals.rules import Coverable, RuleSpec
 from gateway.governance.proposals.selectors import to_proposal
 from gateway.governance.proposals.types import Proposal, ProposalFilter, State
 from tenants.types import Principal
@@ -16,11 +19,26 @@ from tenants.types import Principal
 MAX_DAYS, MAX_LOOKED_AT, MAX_SHOWN = 90, 50_000, 100
 _SAID_YES = frozenset({State.APPROVED, State.EXECUTING, State.EXECUTED, State.FAILED})
 _MACHINES = ("policy:", "rule:")
+_NEEDED = (
+    "id", "type", "subject_id", "persona_id", "confidence", "quorum", "created_at", "decided_by", "state",
+)  # fmt: skip
+
+
+class _Decided(Coverable, Protocol):
+    """What is looked at of a proposal, of which there may be many."""
+
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def decided_by(self) -> str | None: ...
+    @property
+    def state(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """``considered`` is the denominator: every proposal of those days that the caller may see, of which the newest
+    """``considered`` is the denominator: every proposal of those days that rules are asked about (what an application
+    proposes itself, and what contradicts a memory, waits for people) and that the caller may see, of which the newest
     ``MAX_LOOKED_AT`` when ``truncated``.
 
     Of those, ``covered`` fit the rule and ``would_approve`` also its caps (``capped`` did not). People decided
@@ -52,14 +70,13 @@ def simulate(spec: RuleSpec, *, days: int, principal: Principal | None = None) -
     """Try ``spec`` on the proposals that were made in the last ``days`` days (at most ``MAX_DAYS``), oldest first, its
     caps counted per UTC day of their making. What policy would have added is left out."""
     since = clock.now() - timedelta(days=days)
-    rows = selectors.narrowed(ProposalFilter(), principal).filter(created_at__gte=since).order_by("-id")
-    newest = list(rows[: MAX_LOOKED_AT + 1].iterator(chunk_size=2_000))
+    rows = selectors.narrowed(ProposalFilter(), principal).filter(created_at__gte=since, rules_asked=True)
+    newest = list(rows.order_by("-id").values_list(*_NEEDED, named=True)[: MAX_LOOKED_AT + 1])
     looked_at = newest[:MAX_LOOKED_AT]
     counts: Counter[str] = Counter()
     used: Counter[tuple[str, str, str]] = Counter()
-    disagreements: list[Proposal] = []
-    for row in reversed(looked_at):
-        proposal = to_proposal(row)
+    disagreements: list[UUID] = []
+    for proposal in reversed(looked_at):
         if not spec.covers(proposal):
             continue
         counts["covered"] += 1
@@ -69,7 +86,7 @@ def simulate(spec: RuleSpec, *, days: int, principal: Principal | None = None) -
         verdict = _verdict(proposal)
         counts[verdict] += 1
         if verdict == "rejected":
-            disagreements.append(proposal)
+            disagreements.append(proposal.id)
     would = counts["agreed"] + counts["rejected"] + counts["machine"] + counts["undecided"]
     return Simulation(
         days=days,
@@ -83,11 +100,16 @@ def simulate(spec: RuleSpec, *, days: int, principal: Principal | None = None) -
         rejected_by_people=counts["rejected"],
         decided_by_machines=counts["machine"],
         undecided=counts["undecided"],
-        disagreements=tuple(reversed(disagreements[-MAX_SHOWN:])),
+        disagreements=_proposals(disagreements[-MAX_SHOWN:]),
     )
 
 
-def _within(spec: RuleSpec, proposal: Proposal, used: Counter[tuple[str, str, str]]) -> bool:
+def _proposals(found: list[UUID]) -> tuple[Proposal, ...]:
+    """These proposals, newest first."""
+    return tuple(to_proposal(row) for row in ProposalRow.objects.filter(pk__in=found).order_by("-id"))
+
+
+def _within(spec: RuleSpec, proposal: _Decided, used: Counter[tuple[str, str, str]]) -> bool:
     """Count it against the caps of its day; False when one is reached."""
     day = proposal.created_at.date().isoformat()
     of_type, of_subject = (day, "type", proposal.type), (day, "subject", proposal.subject_id or "")
@@ -100,9 +122,9 @@ def _within(spec: RuleSpec, proposal: Proposal, used: Counter[tuple[str, str, st
     return True
 
 
-def _verdict(proposal: Proposal) -> str:
+def _verdict(proposal: _Decided) -> str:
     if (proposal.decided_by or "").startswith(_MACHINES):
         return "machine"
     if proposal.state in _SAID_YES:
         return "agreed"
-    return "rejected" if proposal.state is State.REJECTED else "undecided"
+    return "rejected" if proposal.state == State.REJECTED else "undecided"

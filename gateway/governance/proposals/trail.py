@@ -1,7 +1,7 @@
 """The audit entry and the event that every step of a proposal leaves, in the step's own transaction.
 
-The audit keeps plain ids, type and state; payloads go into events only, which are rows of the organization and purged
-with it.
+The audit keeps plain ids, type, state and the kind of source, which outlive the person they are about; payloads and
+what a source says beyond its kind go into events only, which are rows of the organization and purged with it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from django.db import transaction
 from gateway.core import clock, ids
 from gateway.core.journal import Actor, Change, Event, record
 from gateway.governance.proposals.models import ProposalRow
+from gateway.governance.proposals.sources import name_of
 from gateway.platform.telemetry import events
 from tenants.context import current
 
@@ -39,14 +40,16 @@ def leave(
         subject_id=row.subject_id,
         persona_id=row.persona_id,
         request_id=request_id or row.request_id,
-        provenance=row.provenance,
+        provenance={**row.provenance, "from": name_of(row.provenance["from"])},
         detail={"type": row.type, "state": row.state, **(detail or {})},
     )
     _tell(row, action)
     if not announce:
         record(change)
         return
-    proposal = {"type": row.type, "payload": row.payload, "provenance": row.provenance}
+    proposal = {
+        "type": row.type, "payload": row.payload, "provenance": row.provenance, "memory_scope": row.memory_scope,
+    }  # fmt: skip
     payload = {"proposal_id": public_id, "proposal": proposal, **(event or {})}
     record(change, Event(action, payload, subject_id=row.subject_id, persona_id=row.persona_id))
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from gateway.core import ids
 from gateway.core.errors import FieldProblem
+from gateway.governance.proposals.reach import EVERYTHING, Reach
 
 
 class State(StrEnum):
@@ -89,7 +90,8 @@ class Compensation:
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """One proposal. ``error`` is ``{"code", "detail"}``; ``result`` is what the executor answered. ``approvals`` are
-    kept where ``quorum`` is more than one; ``rule_id`` names the rule that approved it."""
+    kept where ``quorum`` is more than one; ``rule_id`` names the rule that approved it. ``memory_scope`` is the
+    collection that it writes to, ``reach`` what whoever decided last may touch."""
 
     id: UUID
     type: str
@@ -118,6 +120,8 @@ class Proposal:
     approvals: tuple[Approval, ...] = ()
     rule_id: UUID | None = None
     compensation: Compensation | None = None
+    memory_scope: str | None = None
+    reach: Reach = EVERYTHING
 
     @property
     def public_id(self) -> str:
@@ -152,9 +156,11 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class ProposalFilter:
-    """What to list."""
+    """What to list. ``since`` (inclusive) and ``until`` (exclusive) are about when it was proposed."""
 
     state: State | None = None
     type: str | None = None
     subject_id: str | None = None
     persona_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None

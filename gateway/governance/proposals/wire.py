@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from ninja import Schema
 
 from gateway.core import ids
-from gateway.governance.proposals.diff import shown_to
-from gateway.governance.proposals.types import Proposal
-from tenants.types import Principal
+from gateway.governance.proposals.types import Proposal, State
 
 
 class ApprovalOut(Schema):
@@ -31,7 +29,7 @@ class ErrorOut(Schema):
 class CompensationOut(Schema):
     """That an executed write was taken back, or is on its way to be."""
 
-    state: str
+    state: Literal["running", "done", "failed"]
     by: str
     at: datetime
     comment: str
@@ -47,7 +45,7 @@ class ProposalOut(Schema):
     diff: dict[str, Any]
     provenance: dict[str, Any]
     confidence: float
-    state: str
+    state: State
     subject_id: str | None
     persona_id: str | None
     conversation_id: str | None
@@ -69,18 +67,17 @@ class ProposalOut(Schema):
     compensation: CompensationOut | None
 
     @classmethod
-    def of(cls, proposal: Proposal, principal: Principal) -> ProposalOut:
-        """As this caller may see it."""
+    def of(cls, proposal: Proposal) -> ProposalOut:
         undone = proposal.compensation
         return cls(
             id=proposal.public_id,
             proposal_id=proposal.public_id,
             type=proposal.type,
             payload=proposal.payload,
-            diff=shown_to(principal, proposal),
+            diff=proposal.diff,
             provenance=proposal.provenance,
             confidence=proposal.confidence,
-            state=proposal.state.value,
+            state=proposal.state,
             subject_id=proposal.subject_id,
             persona_id=proposal.persona_id,
             conversation_id=ids.public("conv", proposal.conversation_id) if proposal.conversation_id else None,

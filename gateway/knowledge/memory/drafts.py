@@ -15,6 +15,7 @@ from gateway.core.nesting import TOO_DEEP, is_too_deep
 from gateway.knowledge.memory import slots, wording
 from gateway.knowledge.memory.errors import InvalidMemory
 from gateway.knowledge.memory.types import (
+    LINEAGE,
     MAX_LABEL,
     MAX_NAME,
     MAX_PII_TAGS,
@@ -36,8 +37,6 @@ USER_SAID, _FIRST_PARTY, _INFERRED, _OUTSIDE = 3, 2, 1, 0
 _TRUST = {"chat": USER_SAID, "user": USER_SAID, "org_kb": _OUTSIDE, "web": _OUTSIDE, "document": _OUTSIDE}
 
 
-# Between the sources of one lineage; no name has it.
-LINEAGE = "\x1f"
 # Who speaks for the product, whatever the persona is called.
 _ASSISTANTS = frozenset({"assistant", "ai", "bot", "model", "system", "persona"})
 

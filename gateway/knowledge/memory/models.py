@@ -3,12 +3,14 @@ strangers."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from gateway.core import clock, ids
 from gateway.knowledge.memory.fields import VectorField
-from gateway.knowledge.memory.types import MAX_LABEL, MAX_NAME, MAX_REF, Status, Visibility
+from gateway.knowledge.memory.types import LINEAGE, MAX_LABEL, MAX_NAME, MAX_REF, Status, Visibility
 
 
 class SubjectState(models.Model):
@@ -125,6 +127,11 @@ class MemoryRow(models.Model):
                 fields=["previous_id"], condition=models.Q(previous_id__isnull=False), name="memory_corrected_from"
             ),
         ]
+
+    def is_revoked(self, revoked: Collection[str]) -> bool:
+        """Whether every telling of it needs one of these sources; recall's statement asks the same."""
+        tellings = [self.source_kinds, *(one.split(LINEAGE) for one in self.lineages or ())]
+        return all(any(kind in revoked for kind in telling) for telling in tellings)
 
 
 class MemorySource(models.Model):

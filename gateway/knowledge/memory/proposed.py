@@ -1,5 +1,5 @@
-"""What proposals about memories show before they are decided, and how they are taken back: the diffs of
-``memory.upsert`` and ``memory.forget``, the forgetting itself, and the undoing of both.
+"""What proposals about memories show before they are decided: the diffs of ``memory.upsert`` and ``memory.forget``; and
+the forgetting itself.
 """
 
 from __future__ import annotations
@@ -10,21 +10,16 @@ from uuid import UUID
 from django.db.models import Q
 
 from gateway.core import ids
-from gateway.core.errors import BadRequest, NotFound
+from gateway.core.errors import BadRequest, FieldProblem, NotFound
 from gateway.core.journal import Actor
-from gateway.governance.proposals.errors import NotReversible
+from gateway.governance.proposals.reach import Reach
 from gateway.governance.proposals.types import Draft, Effect, Proposal
-from gateway.knowledge.memory import selectors, services
+from gateway.knowledge.memory import placement, selectors, services
 from gateway.knowledge.memory.drafts import audience
 from gateway.knowledge.memory.errors import MemoryNotFound
 from gateway.knowledge.memory.models import MemoryRow
-from gateway.knowledge.memory.placement import Reach
-from gateway.knowledge.memory.questions import quoted
 from gateway.knowledge.memory.slots import is_single, name_of
 from gateway.knowledge.memory.types import Memory, Status, Visibility
-from tenants import plans
-from tenants import selectors as directory
-from tenants.context import current
 
 _ACTOR = Actor("system", "proposals")
 _MOST_SHOWN = 5
@@ -42,7 +37,7 @@ FORGET_SCHEMA: dict[str, Any] = {
 }
 
 
-def upsert_diff(draft: Draft) -> dict[str, Any]:
+def upsert_diff(draft: Draft, reach: Reach) -> dict[str, Any]:
     """The text that it would take over from: what its slot says now, where a slot has one value at a time."""
     after = draft.payload.get("text")
     slot = draft.payload.get("slot")
@@ -50,64 +45,66 @@ def upsert_diff(draft: Draft) -> dict[str, Any]:
         return {"before": None, "after": after}
     private = Q(scope=Visibility.PRIVATE) & ~Q(persona_id=draft.persona_id) & Q(persona_id__isnull=False)
     rows = MemoryRow.objects.filter(subject_pk=draft.subject_pk, slot=name_of(slot), status=Status.ACTIVE)
-    found = list(rows.exclude(private).order_by("-id")[:_MOST_SHOWN])
-    if not found:
-        return {"before": None, "after": after}
-    of = [quoted(row.memory_scope, audience(row.scope, row.persona_id)) for row in found]
-    return {"before": "\n".join(row.body for row in found), "after": after, "of": of}
+    return _shown(draft.subject_pk, list(rows.exclude(private).order_by("-id")[:_MOST_SHOWN]), after, reach)
 
 
-def forget_diff(draft: Draft) -> dict[str, Any]:
+def forget_diff(draft: Draft, reach: Reach) -> dict[str, Any]:
     """The memory that would go; nothing before when it is gone already or is none of this subject's."""
     memory = _find(draft)
     if memory is None or memory.status == Status.FORGOTTEN:
         return {"before": None, "after": None}
-    return {"before": memory.text, "after": None, "of": [quoted(memory.memory_scope, memory.audience)]}
+    return _shown(memory.subject_pk, list(MemoryRow.objects.filter(pk=memory.id)), None, reach)
+
+
+def _shown(subject_pk: UUID, rows: list[MemoryRow], after: str | None, reach: Reach) -> dict[str, Any]:
+    """The diff, with those of the texts before that the reader may see; and why there are not more."""
+    revoked = selectors.revoked(subject_pk) if rows else set()
+    reasons = {row.id: _withheld(row, revoked, reach) for row in rows}
+    texts = [row.body for row in rows if reasons[row.id] is None]
+    diff: dict[str, Any] = {"before": "\n".join(texts) or None, "after": after}
+    kept_back = next((why for why in reasons.values() if why is not None), None)
+    return diff if kept_back is None else {**diff, "withheld": kept_back}
+
+
+def _withheld(row: MemoryRow, revoked: set[str], reach: Reach) -> str | None:
+    """Why a text is not shown; None when it is."""
+    if not reach.reads:
+        return "scope_missing"
+    if not reach.covers(row.memory_scope, audience(row.scope, row.persona_id)):
+        return "memory_scope_not_allowed"
+    if row.is_revoked(revoked):
+        return "source_revoked"
+    return "hidden" if row.hidden else None
+
+
+def check_forget(draft: Draft) -> None:
+    """Raise MemoryNotFound when there is no such memory of the subject's to forget."""
+    if draft.subject_pk is not None and _find(draft) is None:
+        raise _no_memory()
+
+
+def collection_of_forgotten(draft: Draft) -> str | None:
+    """The collection of the memory that would be forgotten."""
+    memory = _find(draft) if draft.subject_pk is not None else None
+    return memory.memory_scope if memory is not None else None
 
 
 def forget(proposal: Proposal) -> Effect:
     """Forget the memory, at once and for 30 days with a way back. Raises MemoryNotFound for one of another subject."""
     memory = _find(proposal)
     if memory is None:
-        raise MemoryNotFound("There is no such memory of the proposal's subject.")
+        raise _no_memory()
     already = memory.status == Status.FORGOTTEN
-    alike = Reach(personas=(proposal.persona_id,) if proposal.persona_id is not None else None)
+    alike = placement.Reach(personas=(proposal.persona_id,) if proposal.persona_id is not None else None)
     services.forget(memory.id, actor=_ACTOR, request_id=proposal.request_id, alike=alike)
     # The assertion that it leaves is the memory itself, now kept as forgotten: remembering in words what was to be
     # forgotten would undo it.
     return Effect({"memory_id": memory.public_id, "already_forgotten": already}, assertion_id=memory.public_id)
 
 
-def undo_forget(proposal: Proposal) -> dict[str, Any]:
-    """Bring the memory back. Raises what ``restore`` does."""
-    result = proposal.result or {}
-    if result.get("already_forgotten"):
-        raise NotReversible("The memory was forgotten before this proposal; nothing of its doing can be taken back.")
-    memory_id = ids.parse("mem", str(result.get("memory_id")))
-    organization = directory.organization(current().id)
-    limit = plans.limits(organization).memories if organization else None
-    services.restore(memory_id, actor=_ACTOR, limit_per_subject=limit, request_id=proposal.request_id)
-    return {"restored": ids.public("mem", memory_id)}
-
-
-def undo_upsert(proposal: Proposal) -> dict[str, Any]:
-    """Forget the memory that the proposal made. Raises NotReversible when it was known before."""
-    result = proposal.result or {}
-    if result.get("deduplicated"):
-        raise NotReversible("This was known before the proposal, which only added a source; forget the memory itself.")
-    memory_id = ids.parse("mem", str(result.get("memory_id")))
-    services.forget(memory_id, actor=_ACTOR, request_id=proposal.request_id)
-    return {"forgotten": ids.public("mem", memory_id)}
-
-
-def retract(proposal: Proposal) -> None:
-    """Forget the assertion that a proposal left, now that what it says is not so any more. One that the proposal only
-    added a source to stays, and so does one that is gone."""
-    if proposal.assertion_id is None or proposal.type.startswith("memory."):
-        return  # those types took back the memory itself
-    memory_id = _parsed(proposal.assertion_id)
-    if memory_id is not None and MemoryRow.objects.filter(pk=memory_id, proposal_id=proposal.id).exists():
-        services.forget(memory_id, actor=_ACTOR, request_id=proposal.request_id)
+def _no_memory() -> MemoryNotFound:
+    problem = FieldProblem("#/memory_id", "memory_not_found", "names no memory of the proposal's subject")
+    return MemoryNotFound("There is no such memory of the proposal's subject.", problems=(problem,))
 
 
 def _find(given: Draft | Proposal) -> Memory | None:

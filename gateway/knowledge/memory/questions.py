@@ -42,20 +42,12 @@ def ask(question: Question, *, actor: Actor, request_id: UUID | None) -> Asked:
     proposal = proposal_types.Draft(
         TYPE, payload, subject.id, draft.persona_id, f"{source.source}:{source.ref}" if source.ref else source.source,
         draft.confidence, subject_pk=subject.pk, request_id=request_id,
-        diff={
-            "before": "\n".join(rival.text for rival in question.rivals), "after": draft.text,
-            "of": [quoted(rival.memory_scope, rival.audience) for rival in question.rivals],
-        },
+        diff={"before": "\n".join(rival.text for rival in question.rivals), "after": draft.text},
     )  # fmt: skip
     made, rejected = proposals.create([proposal], actor=actor)
     if rejected:
         return Asked(error=InvalidMemory(list(rejected[0].problems)))
     return Asked(made[0].id)
-
-
-def quoted(memory_scope: str, audience: str | None) -> dict[str, str | None]:
-    """What a diff says of a memory whose text it shows: who else may read it."""
-    return {"memory_scope": memory_scope, "persona_id": audience}
 
 
 def pending(

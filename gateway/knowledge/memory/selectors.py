@@ -190,7 +190,7 @@ def _provenance(row: MemorySource) -> Provenance:
 
 
 def _memory(row: MemoryRow, state: SubjectState, provenance: Provenance, organization: str) -> Memory:
-    hidden = row.hidden or not set(state.revoked).isdisjoint(row.source_kinds)
+    hidden = row.hidden or row.is_revoked(set(state.revoked))
     return Memory(
         id=row.id, subject_pk=row.subject_pk, subject_id=state.subject_id, text=row.body, type=row.type, slot=row.slot,
         value=row.value, speaker=row.speaker, thread_id=row.thread_id, occurred_at=row.occurred_at,

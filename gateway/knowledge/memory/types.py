@@ -23,6 +23,8 @@ MAX_BATCH = 1_000
 MAX_PII_TAGS = 20
 MAX_RECALLED = 200
 MAX_QUERY = 4_000
+# Between the sources of one lineage of a memory; no name has it.
+LINEAGE = "\x1f"
 MAX_K = 100
 
 

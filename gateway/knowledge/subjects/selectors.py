@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.core.pagination import page as cut
-from gateway.knowledge.subjects.errors import SubjectNotFound
+from gateway.knowledge.subjects.errors import SubjectErasing, SubjectNotFound
 from gateway.knowledge.subjects.models import SubjectRow
 from gateway.knowledge.subjects.types import Subject, SubjectFilter, SubjectRef
 
@@ -39,7 +39,15 @@ def names(subject_pks: Iterable[UUID]) -> dict[UUID, str]:
 
 
 def get(subject_id: str) -> Subject:
-    """One subject. Raises SubjectNotFound."""
+    """One subject. Raises SubjectNotFound, and SubjectErasing while it is being erased: nothing more is told of it."""
+    found = look(subject_id)
+    if found.erasing_at is not None:
+        raise SubjectErasing(subject_id)
+    return found
+
+
+def look(subject_id: str) -> Subject:
+    """One subject, also while it is being erased. Raises SubjectNotFound."""
     row = SubjectRow.objects.filter(subject_id=subject_id).first() if subject_id.isprintable() else None
     if row is None:
         raise SubjectNotFound(f"There is no subject {subject_id!r}.")
@@ -54,8 +62,10 @@ def page(wanted: SubjectFilter | None = None, *, limit: int | None = None, curso
     if asked.prefix:
         if not asked.prefix.isprintable():
             return Page([], None)
-        rows = rows.filter(Q(subject_id__startswith=asked.prefix) | Q(display_name__istartswith=asked.prefix))
+        named = Q(display_name__istartswith=asked.prefix, erasing_at=None)
+        rows = rows.filter(Q(subject_id__startswith=asked.prefix) | named)
     for field, value in (
+        ("erasing_at__isnull", None if asked.state is None else asked.state == "active"),
         ("team_ids__contains", None if asked.team_id is None else [asked.team_id]),
         ("created_at__gte", asked.since),
         ("created_at__lt", asked.until),
@@ -69,7 +79,9 @@ def page(wanted: SubjectFilter | None = None, *, limit: int | None = None, curso
 
 
 def to_subject(row: SubjectRow) -> Subject:
-    """A row as others see it."""
+    """A row as others see it; while it is being erased, that it is."""
+    if row.erasing_at is not None:
+        return Subject(row.id, row.subject_id, row.created_at, erasing_at=row.erasing_at, erasure_id=row.erasure_id)
     return Subject(
         row.id,
         row.subject_id,

@@ -42,13 +42,14 @@ class Subject:
 @dataclass(frozen=True, slots=True)
 class SubjectFilter:
     """What to list. ``prefix`` is how the id or the display name begins; ``since`` inclusive, ``until`` exclusive;
-    ``only`` narrows to what a scoped key may see (None: all)."""
+    ``only`` narrows to what a scoped key may see (None: all); ``state`` is ``active`` or ``erasing``."""
 
     prefix: str | None = None
     team_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     only: tuple[str, ...] | None = None
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ _PROPOSAL = _payload(
         "type": _TEXT,
         "payload": {"type": "object"},
         "provenance": _payload({"from": _TEXT, "confidence": {"type": "number", "minimum": 0, "maximum": 1}}),
-    }
+    },
+    {"memory_scope": _MAYBE_TEXT},
 )
 _ABOUT_PROPOSAL = {"proposal_id": _id("prop"), "proposal": _PROPOSAL}
 _DECISION = {"decided_by": _TEXT, "comment": _MAYBE_TEXT}

@@ -12,18 +12,20 @@ from ninja import Status as Answer
 
 from gateway.core import ids
 from gateway.core.endpoint import Call, Scope, call_of, endpoint
-from gateway.core.errors import BadRequest, FieldProblem, Forbidden, NotFound
+from gateway.core.errors import BadRequest, FieldProblem, Forbidden, GatewayError, NotFound
 from gateway.governance.policies import selectors as policies
 from gateway.governance.proposals import registry, selectors, services, settings
 from gateway.governance.proposals.api import router as proposals_router
-from gateway.governance.proposals.errors import InvalidProposal
+from gateway.governance.proposals.errors import InvalidProposal, UnknownType
 from gateway.governance.proposals.executors import email
 from gateway.governance.proposals.services import bulk, rules
-from gateway.governance.proposals.services.creation import EXPIRES_IN
+from gateway.governance.proposals.services.creation import EXPIRES_IN, INTERNAL
 from gateway.governance.proposals.settings import Settled
-from gateway.governance.proposals.types import Draft, Proposal, ProposalFilter
+from gateway.governance.proposals.types import Draft, Proposal, ProposalFilter, Rejected
 from gateway.governance.proposals.wire import ProposalOut
+from gateway.knowledge.personas import selectors as personas
 from gateway.knowledge.subjects import services as subjects
+from gateway.knowledge.subjects.types import SubjectRef
 from gateway.surfaces.v1.schemas.proposals import (
     DecidedOut,
     DecideErrorOut,
@@ -55,8 +57,7 @@ async def create_proposal(request: HttpRequest, body: ProposeIn) -> Answer[Propo
     personas = principal.grant.persona_ids
     if personas is not None and body.persona_id not in personas:
         raise Forbidden("This key proposes for its own personas; name one.", code="persona_not_allowed")
-    proposal = await in_tenant(principal.ref, _create, body, call)
-    return Answer(201, ProposalOut.of(proposal, principal))
+    return Answer(201, ProposalOut.of(await in_tenant(principal.ref, _create, body, call)))
 
 
 @router.post("/proposals/decide", response=DecideOut, summary="Approve or reject up to 100 at once")
@@ -120,17 +121,43 @@ async def settle_type(request: HttpRequest, kind: str, body: ProposalTypeIn) -> 
 def _create(body: ProposeIn, call: Call) -> Proposal:
     """The proposal and, when it is new, its subject: both or neither."""
     principal: Principal = call.principal
-    subject = subjects.ensure(body.subject_id, actor=principal.actor, request_id=call.request_id)
-    policy = policies.effective(teams=(*principal.grant.team_ids, *subject.team_ids), subject_id=body.subject_id)
-    draft = Draft(
+    if body.persona_id is not None:
+        _known(body.persona_id)
+    with transaction.atomic():
+        subject = subjects.ensure(body.subject_id, actor=principal.actor, request_id=call.request_id)
+        proposals, rejected = services.create(
+            [_draft(body, subject, call)], actor=principal.actor, principal=principal,
+            policy=policies.effective(
+                teams=(*principal.grant.team_ids, *subject.team_ids), subject_id=body.subject_id
+            ),
+        )  # fmt: skip
+        if rejected:
+            raise _refused(rejected[0])
+    return selectors.for_reader(proposals[0], principal)
+
+
+def _known(persona_id: str) -> None:
+    try:
+        personas.get(persona_id)
+    except NotFound as error:
+        problem = FieldProblem("#/persona_id", "unknown_persona", "names no persona of the organization")
+        raise InvalidProposal(error.detail, code="unknown_persona", problems=(problem,)) from None
+
+
+def _refused(rejected: Rejected) -> GatewayError:
+    code = rejected.problems[0].code
+    if code == INTERNAL:
+        return GatewayError("The proposal could not be looked at for a reason of ours; ask with the request's id.")
+    refusal = UnknownType if code == UnknownType.default_code else InvalidProposal
+    return refusal(rejected.reason, problems=rejected.problems)
+
+
+def _draft(body: ProposeIn, subject: SubjectRef, call: Call) -> Draft:
+    return Draft(
         type=body.type, payload=body.payload, subject_id=subject.id, persona_id=body.persona_id, source=body.source,
         confidence=body.confidence, subject_pk=subject.pk, request_id=call.request_id,
         expires_in=timedelta(seconds=body.expires_in_s) if body.expires_in_s is not None else None,
     )  # fmt: skip
-    (proposals, rejected) = services.create([draft], actor=principal.actor, policy=policy)
-    if rejected:
-        raise InvalidProposal(rejected[0].reason, problems=rejected[0].problems)
-    return proposals[0]
 
 
 def _decide(body: DecideIn, call: Call) -> tuple[list[bulk.Decided], bool]:
@@ -158,7 +185,7 @@ def _parsed(text: str) -> UUID | NotFound:
 
 def _decided(one: bulk.Decided) -> DecidedOut:
     if one.proposal is not None:
-        return DecidedOut(id=one.public_id, state=one.proposal.state.value, error=None)
+        return DecidedOut(id=one.public_id, state=one.proposal.state, error=None)
     error = one.error
     if error is None:
         raise TypeError("A decision has a proposal or an error.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -43,6 +43,7 @@ async def list_subjects(
     *,
     query: Annotated[str | None, Query(max_length=128, description="How the id or display name begins.")] = None,
     team_id: Annotated[str | None, Query(max_length=64)] = None,
+    state: Literal["active", "erasing"] | None = None,
     since: Moment | None = None,
     until: Moment | None = None,
     limit: int | None = None,
@@ -51,7 +52,7 @@ async def list_subjects(
     """Subjects in the order of their creation; `since` and `until` (exclusive) are about that. A key narrowed to some
     subjects sees those."""
     principal: Principal = call_of(request).principal
-    wanted = SubjectFilter(query, team_id, since, until, principal.grant.subject_ids)
+    wanted = SubjectFilter(query, team_id, since, until, principal.grant.subject_ids, state)
     page = await in_tenant(principal.ref, selectors.page, wanted, limit=limit, cursor=cursor)
     return SubjectPage(data=[SubjectOut.of(subject) for subject in page.data], next_cursor=page.next_cursor)
 
@@ -59,7 +60,7 @@ async def list_subjects(
 @router.get("/subjects/{subject_id}", response=SubjectDetailOut, summary="One subject, by the caller's own id")
 @endpoint(scope=Scope.MEMORIES_READ)
 async def get_subject(request: HttpRequest, subject_id: str) -> SubjectDetailOut:
-    """One subject by the caller's own id, and how much is known of it."""
+    """One subject by the caller's own id, and how much is known of it. While it is being erased, its id and state."""
     call = call_of(request)
     call.principal.require_subject(subject_id)
     subject, counts = await in_tenant(call.principal.ref, _counted, subject_id)
@@ -104,7 +105,9 @@ def sees_everything(principal: Principal, scope: Scope) -> None:
 
 
 def _counted(subject_id: str) -> tuple[Subject, SubjectCountsOut]:
-    subject = selectors.get(subject_id)
+    subject = selectors.look(subject_id)
+    if subject.erasing_at is not None:
+        return subject, SubjectCountsOut(memories=0, conversations=0, proposals=0)
     counts = SubjectCountsOut(
         memories=memory.count(subject.pk),
         conversations=conversations.count(subject.pk),

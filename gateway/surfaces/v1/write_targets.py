@@ -114,6 +114,8 @@ def _fits(body: WriteTargetIn) -> None:
 
 async def _vet(url: str) -> None:
     """A name that does not resolve now is no reason to refuse: each call is guarded anyway."""
+    if "#" in url:
+        raise InvalidTarget("url: no fragment.", problems=(FieldProblem("#/url", "invalid", "no fragment"),))
     try:
         await egress.check(url)
     except egress.ConnectFailed:
@@ -121,5 +123,3 @@ async def _vet(url: str) -> None:
     except egress.EgressRefused as error:
         problem = FieldProblem("#/url", "egress_refused", error.detail)
         raise InvalidTarget(error.detail, code="egress_refused", problems=(problem,)) from None
-    if "#" in url:
-        raise InvalidTarget("url: no fragment.", problems=(FieldProblem("#/url", "invalid", "no fragment"),))

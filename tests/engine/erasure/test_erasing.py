@@ -23,6 +23,7 @@ from gateway.knowledge.subjects import selectors as subjects
 from gateway.knowledge.subjects import services as subject_services
 from gateway.knowledge.subjects.errors import SubjectErasing, SubjectNotFound
 from gateway.knowledge.subjects.models import ErasureRow, SubjectRow
+from gateway.knowledge.subjects.types import SubjectFilter
 from gateway.platform.audit.models import AuditRow
 from gateway.platform.events.models import EventRow
 from gateway.platform.idempotency.services import claims
@@ -32,6 +33,7 @@ from gateway.platform.operations import services as operation_services
 from gateway.platform.operations.types import Operation, State
 from gateway.platform.receipts import selectors as receipts
 from gateway.platform.requests.models import RequestRow
+from gateway.surfaces.v1 import subjects as subject_routes
 from tenants.context import scope
 from tenants.types import OrgRef
 
@@ -172,6 +174,26 @@ def test_start__while_under_way__is_the_same_operation_and_writers_are_refused(a
         assert subject_services.ensure("usr_1").id == "usr_1"  # the id may be used anew
     with scope(globex):
         assert subjects.find("usr_1") is not None
+
+
+def test_start__until_it_is_done__tells_that_it_is_being_erased_and_nothing_else(acme: OrgRef, globex: OrgRef) -> None:
+    for ref in (acme, globex):
+        with scope(ref):
+            said = {"display_name": "Ann Secret", "attributes": {"plan": "gold"}, "team_ids": ()}
+            subject_services.put("usr_1", **said, actor=ALICE)
+    with scope(acme):
+        services.start("usr_1", actor=ALICE)
+        shown = subjects.look("usr_1")
+        assert (shown.id, shown.display_name, shown.attributes, shown.updated_at) == ("usr_1", None, {}, None)
+        assert shown.erasing_at is not None
+        listed = [SubjectFilter(state=state) for state in ("active", "erasing")]
+        assert [[one.display_name for one in subjects.page(wanted).data] for wanted in listed] == [[], [None]]
+        assert subjects.page(SubjectFilter(prefix="Ann")).data == []
+        with pytest.raises(SubjectErasing):
+            subjects.get("usr_1")  # what the export, its boundaries and consents begin with
+        assert subject_routes._counted("usr_1")[1].model_dump() == {"memories": 0, "conversations": 0, "proposals": 0}
+    with scope(globex):
+        assert subjects.get("usr_1").display_name == "Ann Secret"
 
 
 def test_sweep__call_that_began_before__what_it_wrote_late_goes_and_the_new_subject_stays(acme: OrgRef) -> None:

@@ -61,6 +61,7 @@ def registered(
     """Have ``test.note`` carried out by ``run`` and assertions written by ``writer`` within the block."""
     executors, old = dict(registry._executors), registry._assertion_writer
     registry.register(registry.Executor("test.note", SCHEMA, run, inline=inline))
+    registry.register(registry.Executor("free.form", {"type": "object"}, write_note))
     registry._assertion_writer = writer  # type: ignore[assignment]
     try:
         yield
@@ -81,7 +82,7 @@ def draft(text: str = "hello", **changes: object) -> Draft:
 
 def propose(ref: OrgRef, *drafts: Draft) -> Proposal:
     with scope(ref):
-        return services.create(drafts or [draft()], actor=CHAT).proposals[0]
+        return services.create(drafts or [draft()], actor=CHAT, rules_asked=True).proposals[0]
 
 
 def approve(ref: OrgRef, proposal_id: UUID, actor: Actor = OWNER, **options: object) -> Proposal:

@@ -48,7 +48,9 @@ def test_approve__without_a_body__is_the_same(acme):
 
 
 def test_approve__nobody_executes_the_type__is_failed_in_the_answer_and_retry_tries_again(acme):
+    registry.register(registry.Executor("ticket.create", {"type": "object"}, write_note))
     proposal = propose(acme, draft(type="ticket.create", payload={"title": "quiz"}))
+    registry._executors.pop("ticket.create")  # as after a release that knows the type no more
     body = _call(acme, "post", f"/proposals/{proposal.public_id}/approve")[0].json()
     assert (body["state"], body["error"]["code"]) == ("failed", "executor_not_configured")
     executor = registry.Executor("ticket.create", {"type": "object"}, lambda given: write_note(_as_note(given)))

@@ -11,6 +11,7 @@ from gateway.core.errors import Forbidden
 from gateway.core.journal import Actor
 from gateway.governance.proposals import registry, selectors, services
 from gateway.governance.proposals.errors import UnknownProposal
+from gateway.governance.proposals.reach import Reach
 from gateway.governance.proposals.types import Draft, ProposalFilter, State
 from gateway.platform.audit import selectors as audit
 from gateway.platform.audit.types import AuditFilter
@@ -49,21 +50,16 @@ def test_create__a_fitting_draft__is_pending_with_diff_provenance_and_trail(acme
         "provenance": {"from": "chat:chat_1", "confidence": 0.9},
     }
     assert (entry.action, entry.actor, entry.target) == ("proposal.created", CHAT, stored.public_id)
-    assert (entry.request_id, entry.provenance) == (request_id, {"from": "chat:chat_1", "confidence": 0.9})
+    assert (entry.request_id, entry.provenance) == (request_id, {"from": "chat", "confidence": 0.9})
     assert "hi" not in str(entry.detail)
     assert (event.name, event.subject_id, event.persona_id) == ("proposal.created", "ana", "sage")
-    assert event.payload["proposal"] == {key: value for key, value in stored.wire().items() if key != "proposal_id"}
+    told = {key: value for key, value in stored.wire().items() if key != "proposal_id"}
+    assert event.payload["proposal"] == {**told, "memory_scope": "chat"}
     assert (_page(globex), trail(globex)) == ([], ([], []))
 
 
-def test_create__memory_upsert__diff_shows_the_text(acme, monkeypatch):
-    monkeypatch.setattr(registry, "_executors", {})
-    created = propose(acme, draft(type="memory.upsert", payload={"text": "likes tea"}))
-    assert created.diff == {"before": None, "after": "likes tea"}
-
-
 def test_create__executor_previews__its_diff_is_kept(acme, monkeypatch):
-    def preview(given: Draft):
+    def preview(given: Draft, reach: Reach):
         return {"before": "old", "after": given.payload["text"]}
 
     found = registry.Executor("test.note", {"type": "object"}, lambda proposal: None, diff=preview)
@@ -98,9 +94,36 @@ def test_create__misfits_among_good_ones__are_handed_back_with_reasons_and_leave
     assert trail(acme) == (["proposal.created"], ["proposal.created"])
 
 
-def test_create__type_nobody_executes__is_stored(acme):
-    created = propose(acme, draft(type="ticket.create", payload={"title": "quiz", "nul": "a\x00b"}))
+def test_create__type_nobody_executes__becomes_no_proposal(acme):
+    with scope(acme):
+        created, rejected = services.create([draft(type="ticket.create")], actor=CHAT)
+        assert (created, [one.problems[0].code for one in rejected]) == ((), ["unknown_type"])
+    assert "calendar.create, email.draft" in rejected[0].reason
+    assert (_page(acme), trail(acme)) == ([], ([], []))
+
+
+def test_create__what_the_database_cannot_hold__is_replaced(acme):
+    created = propose(acme, draft(type="free.form", payload={"title": "quiz", "nul": "a\x00b"}))
     assert (created.state, created.payload["nul"]) == (State.PENDING, "a\ufffdb")
+
+
+@pytest.mark.parametrize("where", ["check", "diff"])
+def test_create__we_stumble_over_a_draft__it_alone_is_handed_back_with_the_request(acme, where):
+    def stumble(*given):
+        if given[0].payload["text"] == "bad":
+            raise OverflowError("secret inside")
+        return {"before": None, "after": None}
+
+    registry.register(registry.Executor("test.odd", {"type": "object"}, lambda proposal: None, **{where: stumble}))
+    request_id = ids.uuid7()
+    given = [draft("bad", type="test.odd", request_id=request_id), draft("good", type="test.odd"), draft("other")]
+    with scope(acme):
+        created, (rejected,) = services.create(given, actor=CHAT)
+    assert [one.payload["text"] for one in created] == ["good", "other"]
+    assert (rejected.index, rejected.problems[0].code) == (0, "internal_error")
+    assert ids.public("req", request_id) in rejected.reason
+    assert "secret" not in rejected.reason
+    assert len(_page(acme)) == 2
 
 
 def test_list_page__filters_and_scoped_keys__show_only_what_they_may(acme, globex):

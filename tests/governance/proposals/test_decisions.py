@@ -184,7 +184,11 @@ def test_decide__two_people_at_once__one_wins_and_the_other_hears_it(acme):
 
 
 def test_retry__failed__is_carried_out_again(acme):
+    from gateway.governance.proposals import registry
+
+    registry.register(registry.Executor("ticket.create", {"type": "object"}, lambda given: None))
     proposal = propose(acme, draft(type="ticket.create"))
+    registry._executors.pop("ticket.create")  # as after a release that knows the type no more
     approve(acme, proposal.id)
     failed = execute(acme, proposal.id)
     assert (failed.state, failed.error["code"]) == (State.FAILED, "executor_not_configured")

@@ -11,7 +11,7 @@ import pytest
 from gateway.governance.proposals import registry, selectors, services
 from gateway.governance.proposals.errors import DraftGone, NoDraft, NotExecuted, NotReversible
 from gateway.governance.proposals.executors.email import eml
-from gateway.governance.proposals.types import Draft, State
+from gateway.governance.proposals.types import Draft, ProposalFilter, State
 from gateway.knowledge.memory import executor as memory_executor
 from gateway.knowledge.memory import services as memories
 from gateway.knowledge.memory.models import MemoryRow
@@ -76,8 +76,7 @@ def status(ref: OrgRef, memory: Any) -> str:
 def test_forget__approved__the_memory_is_gone_and_comes_back_when_compensated(acme: OrgRef, globex: OrgRef) -> None:
     memory = remembered(acme, "Was born in Lyon")
     proposal = proposed(acme, "memory.forget", {"memory_id": memory.public_id, "reason": "asked for"})
-    of = [{"memory_scope": "chat", "persona_id": None}]
-    assert proposal.diff == {"before": "Was born in Lyon", "after": None, "of": of}
+    assert proposal.diff == {"before": "Was born in Lyon", "after": None}
     assert status(acme, memory) == "active"
     found = done(acme, proposal)
     assert (found.state, found.assertion_id) == (State.EXECUTED, memory.public_id)
@@ -90,15 +89,17 @@ def test_forget__approved__the_memory_is_gone_and_comes_back_when_compensated(ac
     assert trail(globex)[1] == []
 
 
-def test_forget__memory_of_another_subject_or_persona__fails_and_forgets_nothing(acme: OrgRef, globex: OrgRef) -> None:
+def test_forget__memory_of_another_subject_or_persona__becomes_no_proposal(acme: OrgRef, globex: OrgRef) -> None:
     others = remembered(acme, "Has a secret", "ben")
     private = remembered(acme, "Told to somebody else", persona_id="iris")
     elsewhere = remembered(globex, "In another organization")
     for memory in (others, private, elsewhere):
-        proposal = proposed(acme, "memory.forget", {"memory_id": memory.public_id})
-        assert proposal.diff == {"before": None, "after": None}
-        failed = done(acme, proposal)
-        assert (failed.state, failed.error["code"]) == (State.FAILED, "memory_not_found")
+        person = who(acme)
+        payload = {"memory_id": memory.public_id}
+        with scope(acme):
+            given = Draft("memory.forget", payload, person.id, "sage", "chat", 0.9, subject_pk=person.pk)
+            made, (rejected,) = services.create([given], actor=CHAT)
+        assert (made, rejected.problems[0].code) == ((), "memory_not_found")
     assert (status(acme, others), status(acme, private), status(globex, elsewhere)) == ("active", "active", "active")
 
 
@@ -106,14 +107,17 @@ def test_upsert__slot_changes_before_the_decision__the_diff_follows(acme: OrgRef
     remembered(acme, "Lives in Lyon", slot="home.city", value="Lyon")
     payload = {"text": "Lives in Nice", "slot": "home.city", "value": "Nice"}
     proposal = proposed(acme, "memory.upsert", payload)
-    of = [{"memory_scope": "chat", "persona_id": None}]
-    assert proposal.diff == {"before": "Lives in Lyon", "after": "Lives in Nice", "of": of}
+    assert proposal.diff == {"before": "Lives in Lyon", "after": "Lives in Nice"}
     remembered(acme, "Lives in Paris", slot="home.city", value="Paris")
     with scope(acme):
-        assert selectors.look(proposal.id).diff == {"before": "Lives in Paris", "after": "Lives in Nice", "of": of}
+        assert selectors.look(proposal.id).diff == {"before": "Lives in Paris", "after": "Lives in Nice"}
+        (listed,) = selectors.look_page(ProposalFilter(), limit=9, after=None).data
+        assert listed.diff == {"before": "Lives in Paris", "after": "Lives in Nice"}
     done(acme, proposal)
     with scope(acme):
-        assert selectors.look(proposal.id).diff["before"] == "Lives in Lyon"  # as it was when proposed
+        assert selectors.look(proposal.id).diff["before"] == "Lives in Paris"  # as it was when decided
+        wanted = ProposalFilter(state=State.EXECUTED)
+        assert selectors.look_page(wanted, limit=9, after=None).data[0].diff["before"] == "Lives in Paris"
 
 
 def test_upsert__compensated__is_forgotten_but_not_what_was_known_before(acme: OrgRef) -> None:

@@ -72,11 +72,14 @@ def test_approve__one_person_twice_and_by_their_key__is_one_vote(acme):
     assert approve(acme, proposal.id, OWNER).state is State.APPROVED
 
 
-def test_approve__a_key_that_nobody_answers_for__has_a_vote_of_its_own(acme):
+def test_approve__keys_that_nobody_answers_for__have_one_vote_together(acme):
     settled(acme, 2)
-    proposal, caller = propose(acme), principal(acme)
-    approve(acme, proposal.id, caller.actor, principal=caller)
-    assert votes(acme) == [str(caller.actor)]
+    proposal = propose(acme)
+    for caller in (principal(acme), principal(acme)):
+        found = approve(acme, proposal.id, caller.actor, principal=caller)
+        assert (found.state, [one.by for one in found.approvals]) == (State.PENDING, ["key:without_owner"])
+    assert (votes(acme), notes(acme)) == (["key:without_owner"], [])
+    assert approve(acme, proposal.id, OWNER).state is State.APPROVED
 
 
 def test_approve__a_policy__has_no_vote(acme):

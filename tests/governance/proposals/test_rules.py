@@ -11,7 +11,7 @@ from django.db import connections
 from gateway.core import clock
 from gateway.governance.policies.merge import merge
 from gateway.governance.policies.types import Approval, Fields, Level, Overlay, Writes
-from gateway.governance.proposals import auto, selectors, settings, simulation
+from gateway.governance.proposals import auto, selectors, services, settings, simulation
 from gateway.governance.proposals.errors import UnknownRule
 from gateway.governance.proposals.models import ProposalRow
 from gateway.governance.proposals.rules import RuleSpec
@@ -169,6 +169,16 @@ def test_simulate__over_history__says_what_it_would_have_done_and_whom_people_ag
     assert trail(acme) == before
     with scope(globex):
         assert simulation.simulate(SURE, days=7).considered == 1
+
+
+def test_simulate__what_waits_for_people_whatever_rules_say__is_not_counted(acme):
+    with scope(acme):
+        for given in (draft("of an application"), draft("of a contradiction")):
+            services.create([given], actor=OWNER)
+    propose(acme, draft("of a persona"))
+    with scope(acme):
+        found = simulation.simulate(SURE, days=7)
+    assert (found.considered, found.would_approve) == (1, 1)
 
 
 def test_simulate__caps_days_and_narrow_keys__count_as_they_would(acme):

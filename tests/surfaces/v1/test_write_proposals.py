@@ -49,6 +49,13 @@ def propose(client: httpx.Client, who: str, kind: str, payload: dict[str, Any], 
     return ok(client.post("/v1/proposals", json={"type": kind, "payload": payload, "subject_id": who, **more}), 201)
 
 
+def wish(client: httpx.Client, who: str, said: str) -> str:
+    """What a persona proposed because of a sentence."""
+    turn = {"model": "ikiro/sandbox", "persona_id": "brand-default", "subject_id": who}
+    answer = ok(client.post("/v1/chat", json={**turn, "messages": [{"role": "user", "content": said}]}))
+    return str(answer["proposedWrites"][0]["proposal_id"])
+
+
 def test_webhook__target_test_propose_approve__arrives_signed_and_the_secret_is_shown_once(
     acme: httpx.Client, globex: httpx.Client, receiver: Receiver, who: str, name: str
 ) -> None:
@@ -146,6 +153,7 @@ def test_draft__approved__downloads_as_a_message(acme: httpx.Client, globex: htt
     assert globex.get(f"/v1/proposals/{proposal}/draft.eml").status_code == 404
     ok(acme.post(f"/v1/proposals/{proposal}/compensate"))
     assert acme.get(f"/v1/proposals/{proposal}/draft.eml").status_code == 410
+    assert "eml" not in ok(acme.get(f"/v1/proposals/{proposal}"))["result"]
 
 
 def test_decide__many_at_once__answers_each_by_itself(acme: httpx.Client, globex: httpx.Client, who: str) -> None:
@@ -194,16 +202,67 @@ def test_types__listed_and_settled__hold_for_new_proposals(acme: httpx.Client, g
         ok(client.put("/v1/proposal-types/email.draft", json={}))
 
 
+def test_rule__in_force__approves_what_a_chat_proposes_and_not_what_an_application_does(
+    acme: httpx.Client, globex: httpx.Client, who: str
+) -> None:
+    rule = {"name": "tastes", "types": ["memory.upsert"], "min_confidence": 0.5, "per_subject_per_day": 1}
+    made = ok(acme.post("/v1/proposal-rules", json=rule), 201)
+    try:
+        by_rule, waiting = (wish(acme, who, f"Remember that I like {what}.") for what in ("oolong", "sencha"))
+        elsewhere = wish(globex, who, "Remember that I like oolong.")
+        asked = propose(acme, who, "memory.upsert", {"text": "Likes figs"})["id"]
+        done = ok(acme.get(f"/v1/proposals/{by_rule}"))
+        assert (done["state"], done["rule_id"], done["decided_by"]) == ("executed", made["id"], f"rule:{made['id']}")
+        assert [ok(acme.get(f"/v1/proposals/{one}"))["state"] for one in (waiting, asked)] == ["pending"] * 2
+        assert ok(globex.get(f"/v1/proposals/{elsewhere}"))["state"] == "pending"
+        known = [ok(one.get(f"/v1/memories?subject_id={who}"))["data"] for one in (acme, globex)]
+        assert [["oolong" in one["text"] for one in found] for found in known] == [[True], []]
+    finally:
+        assert acme.delete(f"/v1/proposal-rules/{made['id']}").status_code == 204
+
+
+def test_retry__what_failed__is_carried_out_once_its_reason_is_gone(
+    acme: httpx.Client, globex: httpx.Client, receiver: Receiver, who: str, name: str
+) -> None:
+    proposal = propose(acme, who, "webhook.call", {"target": name, "data": {"n": 1}})["id"]
+    path = f"/v1/proposals/{proposal}"
+    assert acme.post(f"{path}/retry").json()["code"] == "proposal_not_failed"
+    failed = ok(acme.post(f"{path}/approve"))
+    assert (failed["state"], failed["error"]["code"]) == ("failed", "write_target_missing")
+    assert globex.post(f"{path}/retry").status_code == 404
+    ok(acme.put(f"/v1/write-targets/{name}", json={"kind": "webhook", "url": receiver.url}))
+    try:
+        again = ok(acme.post(f"{path}/retry"))
+        assert (again["state"], again["error"], again["result"]["status"]) == ("executed", None, 200)
+        assert [one.headers["webhook-id"] for one in receiver.deliveries] == [proposal]
+    finally:
+        assert acme.delete(f"/v1/write-targets/{name}").status_code == 204
+
+
+def test_target__fragment__is_refused_also_where_the_name_does_not_resolve(acme: httpx.Client, name: str) -> None:
+    body = {"kind": "webhook", "url": "https://no-such-host.invalid/#f"}
+    refused = acme.put(f"/v1/write-targets/{name}", json=body)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/url")
+    assert acme.get(f"/v1/write-targets/{name}").status_code == 404
+
+
+def test_list__since_and_until__are_about_the_proposing(acme: httpx.Client, who: str) -> None:
+    first, second = (propose(acme, who, "memory.upsert", {"text": text}) for text in ("one", "two"))
+
+    def listed(**times: str) -> list[str]:
+        found = ok(acme.get("/v1/proposals", params={"subject_id": who, **times}))
+        return [one["id"] for one in found["data"]]
+
+    assert listed(since=second["created_at"]) == [second["id"]]
+    assert listed(until=second["created_at"]) == [first["id"]]
+
+
 def test_rules__over_http__are_kept_simulated_and_not_a_narrow_keys_to_set(acme: httpx.Client, who: str) -> None:
-    rule = {"name": "sure", "types": ["memory.*"], "min_confidence": 0.9, "personas": [f"only-{who}"], "per_day": 3}
+    rule = {"name": "sure", "types": ["memory.*"], "min_confidence": 0.5, "per_subject_per_day": 3}
     for verdict in ("approve", "reject"):
-        body = {"text": f"{verdict} {who}"}
-        proposal = propose(acme, who, "memory.upsert", body, confidence=0.95, persona_id=f"only-{who}")["id"]
+        proposal = wish(acme, who, f"Remember that I like the word {verdict}ing.")
         ok(acme.post(f"/v1/proposals/{proposal}/{verdict}"))
-    found = ok(acme.post("/v1/proposal-rules/simulate", json={"rule": rule, "days": 7}))
-    assert (found["would_approve"], found["agreed"], found["agreement"]) == (2, 1, 0.5)
-    assert found["considered"] >= 2
-    assert [one["proposal_id"] for one in found["disagreements"]] == [proposal]
+    propose(acme, who, "memory.upsert", {"text": "An application says so."})
     made = ok(acme.post("/v1/proposal-rules", json=rule), 201)
     try:
         assert ok(acme.put(f"/v1/proposal-rules/{made['id']}", json={**rule, "enabled": False}))["enabled"] is False
@@ -220,7 +279,9 @@ def test_rules__over_http__are_kept_simulated_and_not_a_narrow_keys_to_set(acme:
                 assert (refused.status_code, refused.json()["code"]) == (403, "whole_organization_only"), path
             foreign = {"type": "memory.upsert", "payload": {"text": "x"}, "subject_id": "somebody"}
             assert narrow.post("/v1/proposals", json=foreign).json()["code"] == "subject_not_allowed"
-            assert ok(narrow.post("/v1/proposal-rules/simulate", json={"rule": rule, "days": 7}))["considered"] == 2
+            found = ok(narrow.post("/v1/proposal-rules/simulate", json={"rule": rule, "days": 7}))
+            assert (found["considered"], found["would_approve"], found["agreed"], found["agreement"]) == (2, 2, 1, 0.5)
+            assert [one["proposal_id"] for one in found["disagreements"]] == [proposal]
         assert ok(acme.get(f"/v1/proposal-rules/{made['id']}"))["enabled"] is False
     finally:
         assert acme.delete(f"/v1/proposal-rules/{made['id']}").status_code == 204

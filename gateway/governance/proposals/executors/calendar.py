@@ -17,6 +17,7 @@ from gateway.governance.proposals.errors import EffectFailed
 from gateway.governance.proposals.executors import caldav
 from gateway.governance.proposals.executors.caldav import Collection
 from gateway.governance.proposals.executors.webhook import NAME
+from gateway.governance.proposals.reach import Reach
 from gateway.governance.proposals.types import Draft, Effect, Proposal
 
 _MARK = "X-IKIRO-PROPOSAL"
@@ -82,7 +83,7 @@ async def overlapping(proposal: Proposal, collection: Collection) -> dict[str, A
     return {"overlaps": found[:_MOST_SHOWN], "overlapping": len(found)}
 
 
-def diff(draft: Draft) -> dict[str, Any]:
+def diff(draft: Draft, _reach: Reach) -> dict[str, Any]:
     """What would stand in the calendar, with its times as they are understood; without an exact time, that it is
     missing."""
     after = {name: draft.payload[name] for name in ("title", "location", "description") if name in draft.payload}
@@ -102,10 +103,12 @@ def span(payload: dict[str, Any]) -> tuple[datetime, datetime] | tuple[date, dat
         if isinstance(start, datetime) is not isinstance(end, datetime) or end <= start:
             raise _unclear("until", payload["until"], "after when, and written as it is")
         return start, end
-    if not isinstance(start, datetime):
-        return start, start + timedelta(days=1)
     minutes = payload.get("duration_minutes")
-    return start, start + (timedelta(minutes=minutes) if minutes else _DEFAULT_LENGTH)
+    length = timedelta(minutes=minutes) if minutes else _DEFAULT_LENGTH
+    try:
+        return (start, start + length) if isinstance(start, datetime) else (start, start + timedelta(days=1))
+    except OverflowError:
+        raise _unclear("when", payload["when"], "before the end of the year 9999") from None
 
 
 def document(proposal: Proposal) -> bytes:

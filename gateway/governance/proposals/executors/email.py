@@ -14,7 +14,7 @@ from gateway.core.errors import BadRequest
 from gateway.core.plain import clean
 from gateway.governance.proposals import registry
 from gateway.governance.proposals.errors import DraftGone, NoDraft
-from gateway.governance.proposals.types import Effect, Proposal, State
+from gateway.governance.proposals.types import Draft, Effect, Proposal, State
 
 TYPE = "email.draft"
 _ADDRESS: dict[str, Any] = {
@@ -42,7 +42,7 @@ SCHEMA: dict[str, Any] = {
 
 def keep(proposal: Proposal) -> Effect:
     """Keep the draft as it will be downloaded."""
-    message = _message(proposal)
+    message = _message(proposal.payload, proposal.public_id)
     text = message.as_bytes(policy=SMTP).decode("utf-8")
     return Effect(
         {
@@ -67,8 +67,12 @@ def eml(proposal: Proposal) -> bytes:
     return str(proposal.result["eml"]).encode()
 
 
-def _message(proposal: Proposal) -> EmailMessage:
-    payload = proposal.payload
+def check(draft: Draft) -> None:
+    """Raise BadRequest for what is no message."""
+    _message(draft.payload, "draft").as_bytes(policy=SMTP)
+
+
+def _message(payload: dict[str, Any], name: str) -> EmailMessage:
     message = EmailMessage()
     try:
         message["To"] = ", ".join(payload["to"])
@@ -76,7 +80,7 @@ def _message(proposal: Proposal) -> EmailMessage:
             message["Cc"] = ", ".join(payload["cc"])
         message["Subject"] = clean(payload["subject"])
         message["Date"] = format_datetime(clock.now())
-        message["Message-ID"] = f"<{proposal.public_id}@ikiro>"
+        message["Message-ID"] = f"<{name}@ikiro>"
         message["X-Unsent"] = "1"
         message.set_content(clean(payload["body"]), cte="quoted-printable")
     except ValueError as error:
@@ -84,4 +88,4 @@ def _message(proposal: Proposal) -> EmailMessage:
     return message
 
 
-EXECUTOR = registry.Executor(type=TYPE, schema=SCHEMA, run=keep, undo=discard)
+EXECUTOR = registry.Executor(type=TYPE, schema=SCHEMA, run=keep, undo=discard, check=check, withdrawn=("eml",))

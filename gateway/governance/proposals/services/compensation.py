@@ -7,6 +7,7 @@ first (``running``, with an outbox marker), then called under a lease as its exe
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,8 @@ from gateway.core.plain import clean, plain
 from gateway.governance.proposals import registry
 from gateway.governance.proposals.errors import NotExecuted, NotReversible, UnknownProposal
 from gateway.governance.proposals.models import ProposalRow
-from gateway.governance.proposals.selectors import check_allowed, to_proposal
+from gateway.governance.proposals.reach import check_allowed, reach_of
+from gateway.governance.proposals.selectors import to_proposal
 from gateway.governance.proposals.services.leases import Held, is_held, mine, prepared
 from gateway.governance.proposals.services.recording import Failure
 from gateway.governance.proposals.trail import leave
@@ -51,7 +53,7 @@ def compensate(
         row = ProposalRow.objects.select_for_update().filter(pk=proposal_id).first()
         if row is None:
             raise UnknownProposal("There is no such proposal.")
-        check_allowed(principal, row.subject_id, row.persona_id)
+        check_allowed(principal, row.subject_id, row.persona_id, row.memory_scope)
         executor = registry.find(row.type)
         if row.state != State.EXECUTED:
             shown = to_proposal(row).state.value
@@ -62,7 +64,8 @@ def compensate(
             return to_proposal(row)
         row.compensation = {"by": str(actor), "at": clock.now().isoformat(), "comment": clean(comment)}
         if executor.undo is not None:
-            _finish(row, plain(executor.undo(to_proposal(row))), actor, request_id)
+            asked = replace(to_proposal(row), reach=reach_of(principal))
+            _finish(row, plain(executor.undo(asked)), actor, request_id)
         else:
             row.compensation_state, row.lease_id, row.heartbeat_at = RUNNING, None, clock.now()
             row.save(update_fields=["compensation", "compensation_state", "lease_id", "heartbeat_at"])
@@ -113,9 +116,12 @@ def _finish(row: ProposalRow, result: dict[str, Any], actor: Actor, request_id: 
     retract = registry.assertion_retractor()
     if retract is not None:
         retract(to_proposal(row))
+    executor = registry.find(row.type)
+    withdrawn = executor.withdrawn if executor is not None else ()
+    row.result = {name: value for name, value in (row.result or {}).items() if name not in withdrawn}
     row.compensation_state, row.lease_id = DONE, None
     row.compensation = {**(row.compensation or {}), "result": result}
-    row.save(update_fields=["compensation", "compensation_state", "lease_id"])
+    row.save(update_fields=["result", "compensation", "compensation_state", "lease_id"])
     unmark(Kind.PROPOSAL, [row.id])
     event = {"compensated_by": row.compensation["by"], "comment": row.compensation["comment"], "result": result}
     leave(row, "write.compensated", actor, request_id=request_id, detail={"by": event["compensated_by"]}, event=event)

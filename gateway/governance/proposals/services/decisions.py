@@ -4,26 +4,27 @@ Two people may decide at the same moment: the row's lock puts them in order, the
 who it was. The same decision again is no decision: it answers with the proposal as it is.
 
 Where a proposal needs several people, each yes is a vote of a person; the last one needed approves. One person has one
-vote, whether they use the console or keys of theirs. One no rejects.
+vote, whether they use the console or keys of theirs, and all keys without a person have one. One no rejects.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
 
 from gateway.core import clock, ids
-from gateway.core.errors import Forbidden
 from gateway.core.journal import SYSTEM, Actor
-from gateway.core.plain import clean
+from gateway.core.plain import clean, plain
 from gateway.governance.proposals import registry
-from gateway.governance.proposals.diff import current, quotes_beyond
+from gateway.governance.proposals.diff import current
 from gateway.governance.proposals.dispatch import dispatch
 from gateway.governance.proposals.errors import AlreadyDecided, NotFailed, ProposalExpired, UnknownProposal
 from gateway.governance.proposals.models import ProposalRow, VoteRow
-from gateway.governance.proposals.selectors import approvals_of, check_allowed, to_proposal
+from gateway.governance.proposals.reach import check_allowed, reach_of
+from gateway.governance.proposals.selectors import approvals_of, to_proposal
 from gateway.governance.proposals.states import APPROVED_STATES, Step, after
 from gateway.governance.proposals.trail import leave
 from gateway.governance.proposals.types import Proposal, State
@@ -33,6 +34,7 @@ from tenants.types import Principal
 
 # Who has a vote; a policy or the system has none.
 _PEOPLE = frozenset({"user", "key", "token"})
+OWNERLESS = "key:without_owner"
 _SETTLED = frozenset({State.EXECUTING, State.EXECUTED, State.REJECTED, State.EXPIRED})
 
 
@@ -57,13 +59,13 @@ def approve(
     with transaction.atomic():
         row, expired = _read(proposal_id, principal)
         waiting = not expired and row.state == State.PENDING
-        if waiting and principal is not None and quotes_beyond(principal, row.type, current(to_proposal(row))):
-            told = "This would replace a memory in a collection that the key may not use."
-            raise Forbidden(told, code="memory_scope_not_allowed")
+        if waiting:
+            _within_reach(row, principal)
         if waiting and _enough(row, actor, comment, principal, request_id):
             now = clock.now()
             _decide(row, Step.APPROVE, actor, comment)
             row.execute_after, row.rule_id = now + timedelta(seconds=undo_seconds), rule_id
+            row.reach = reach_of(principal).as_json()
             row.save()
             mark(Kind.PROPOSAL, [row.id])
             event = {"decided_by": str(actor), "comment": row.comment, "execute_after": row.execute_after.isoformat()}
@@ -80,12 +82,12 @@ def approve(
 
 
 def voter_of(actor: Actor, principal: Principal | None) -> str:
-    """Whose vote a decision is: the person's; for a key or a token, that of the person who answers for the key, or the
-    key's own when nobody does."""
+    """Whose vote a decision is: the person's; for a key or a token, that of the person who answers for the key. Keys
+    that nobody answers for have one vote together: one of them can make another."""
     if principal is None or principal.user is not None:
         return str(actor)
     owner = principal.key.owner_user_id if principal.key is not None else None
-    return str(Actor("user", ids.public("usr", owner))) if owner is not None else str(actor)
+    return str(Actor("user", ids.public("usr", owner))) if owner is not None else OWNERLESS
 
 
 def reject(
@@ -126,9 +128,11 @@ def retry(
     with transaction.atomic():
         row, _ = _read(proposal_id, principal)
         if row.state == State.FAILED:
+            _within_reach(row, principal)
+            row.reach = reach_of(principal).as_json()
             row.state = after(State.FAILED, Step.RETRY)
             row.execute_after, row.attempts, row.error = clock.now(), 0, None
-            row.save(update_fields=["state", "execute_after", "attempts", "error"])
+            row.save(update_fields=["state", "execute_after", "attempts", "error", "reach"])
             mark(Kind.PROPOSAL, [row.id])
             leave(row, "proposal.retried", actor, request_id=request_id, announce=False)
             if not registry.runs_inline(row.type):
@@ -141,8 +145,9 @@ def retry(
 
 def expire(row: ProposalRow) -> None:
     """End a locked pending row whose time has run out, inside the caller's transaction."""
+    row.diff = plain(current(to_proposal(row)))
     row.state = after(State(row.state), Step.EXPIRE)
-    row.save(update_fields=["state"])
+    row.save(update_fields=["state", "diff"])
     leave(row, "proposal.expired", SYSTEM)
 
 
@@ -154,7 +159,7 @@ def _read(proposal_id: UUID, principal: Principal | None) -> tuple[ProposalRow, 
     row = ProposalRow.objects.filter(pk=proposal_id).first()
     if row is None:
         raise UnknownProposal("There is no such proposal.")
-    check_allowed(principal, row.subject_id, row.persona_id)
+    check_allowed(principal, row.subject_id, row.persona_id, row.memory_scope)
     if row.state not in _SETTLED:
         row = ProposalRow.objects.select_for_update().get(pk=proposal_id)
         if row.state == State.PENDING and row.expires_at <= clock.now():
@@ -177,7 +182,17 @@ def _enough(row: ProposalRow, actor: Actor, comment: str, principal: Principal |
     return votes.count() >= row.quorum
 
 
+def _within_reach(row: ProposalRow, principal: Principal | None) -> None:
+    """Raise Forbidden when carrying it out would change what the caller's key may not touch."""
+    executor, reach = registry.find(row.type), reach_of(principal)
+    if reach.is_narrow and executor is not None and executor.permit is not None:
+        executor.permit(replace(to_proposal(row), reach=reach))
+
+
 def _decide(row: ProposalRow, step: Step, actor: Actor, comment: str) -> None:
+    """What is decided is kept with what it was decided upon: the diff against what is now."""
+    if row.state == State.PENDING:
+        row.diff = plain(current(to_proposal(row)))
     row.state = after(State(row.state), step)
     row.decided_by, row.decided_at, row.comment = str(actor), clock.now(), clean(comment)
 

@@ -29,12 +29,14 @@ class OrganizationExportIn(Schema):
 
 
 class ClosingOut(Schema):
-    """``state`` is ``closing`` from the request until it is taken back or everything is deleted at ``closes_at``."""
+    """``state`` is ``closing`` from the request until it is taken back or everything is deleted at ``closes_at``. A
+    POST to ``export`` takes everything along until then."""
 
     state: str
     requested_at: datetime | None
     requested_by: str | None
     closes_at: datetime | None
+    export: str
 
     @classmethod
     def of(cls, closing: Closing) -> ClosingOut:
@@ -43,4 +45,5 @@ class ClosingOut(Schema):
             requested_at=closing.requested_at,
             requested_by=closing.requested_by,
             closes_at=closing.closes_at,
+            export="/v1/organization/export",
         )

@@ -13,6 +13,7 @@ from gateway.core.wire import Flag, Number, Whole
 from gateway.governance.proposals.rules import Rule, RuleSpec
 from gateway.governance.proposals.simulation import MAX_DAYS, Simulation
 from gateway.governance.proposals.targets import Target
+from gateway.governance.proposals.types import State
 
 _STRICT: ConfigDict = ConfigDict(extra="forbid")
 _DAY_S = 86_400
@@ -30,7 +31,7 @@ class ProposeIn(Schema):
     payload: dict[str, Any]
     subject_id: Annotated[str, Field(min_length=1, max_length=128)]
     persona_id: _Name | None = None
-    source: Annotated[str, Field(min_length=1, max_length=256)] = "api"
+    source: Annotated[str, Field(min_length=1, max_length=256, pattern=r"\S")] = "api"
     confidence: Annotated[Number, Field(ge=0, le=1)] = 1.0
     expires_in_s: Annotated[Whole, Field(ge=60, le=90 * _DAY_S)] | None = None
 
@@ -63,7 +64,7 @@ class DecideErrorOut(Schema):
     status: int
     code: str
     detail: str
-    state: str | None = None
+    state: State | None = None
     verdict: str | None = None
     decided_by: str | None = None
     decided_at: str | None = None
@@ -73,7 +74,7 @@ class DecidedOut(Schema):
     """One of them: its state, or the error."""
 
     id: str
-    state: str | None
+    state: State | None
     error: DecideErrorOut | None
 
 

@@ -92,12 +92,12 @@ def test_upsert__payload_that_breaks_the_schema__never_becomes_a_proposal(acme: 
 
 
 @pytest.mark.parametrize("when", ["tomorrow", "2025-03-01T09:00:00", "9999-12-31T23:59:59-14:00"])
-def test_upsert__time_that_is_none__fails_and_names_the_field(acme: OrgRef, when) -> None:
+def test_upsert__time_that_is_none__becomes_no_proposal_and_names_the_field(acme: OrgRef, when) -> None:
     with scope(acme):
-        proposal = decided(person(), {"text": "Likes tea", "occurred_at": when})
-        assert proposal.state == State.FAILED
-        assert "occurred_at" in proposal.error["detail"]
-        assert MemoryRow.objects.count() == 0
+        ann = person()
+        draft = Draft("memory.upsert", {"text": "Likes tea", "occurred_at": when}, ann.id, "sage", "chat", 0.8, ann.pk)
+        made, (rejected,) = proposals.create([draft], actor=ALICE)
+        assert (made, [one.pointer for one in rejected.problems]) == ((), ["#/payload/occurred_at"])
 
 
 def test_upsert__proposal_without_a_subject__fails(acme: OrgRef) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import secrets
@@ -82,7 +83,7 @@ def test_close__taken_back__keys_are_refused_in_between_on_every_worker(shared: 
     with shared.org.client() as key, gateway.acme.client() as other, gateway.beside() as beside:
         asked = shared.ask(owner)
         assert asked.status_code == 202, asked.text
-        assert asked.json()["state"] == "closing"
+        assert (asked.json()["state"], asked.json()["export"]) == ("closing", "/v1/organization/export")
         for base in (gateway.base_url, beside.base_url):
             refused = eventually(lambda base=base: _refused(key, base), within=30)
             assert (refused.status_code, refused.json()["code"]) == (403, "organization_closing")
@@ -121,7 +122,15 @@ def test_export__of_the_organization__holds_its_rows_and_no_secret(shared: Closi
                   "provenance": {"source": "chat", "ref": "m1"}, "confidence": 0.9},
         )  # fmt: skip
         assert made.status_code == 201, made.text
+        turn = {"model": "ikiro/sandbox", "messages": [{"role": "user", "content": "Hello"}]}
+        called = ids.parse(
+            "req", key.post("/v1/chat/completions", json=turn).raise_for_status().headers["x-request-id"]
+        )
+        note = {"name": "Note", "text": "The original, byte by byte."}
+        key.post("/v1/documents", json=note).raise_for_status()
+        eventually(lambda: ledger.entry(shared.ref.id, called), within=30)
         assert key.post("/v1/organization/export", json={"password": PASSWORD}).status_code == 403
+    owner.post("/v1/invitations", json={"emails": ["new@example.org"], "role": "viewer"}).raise_for_status()
     unproved = owner.post("/v1/organization/export", json={})
     assert unproved.json()["code"] == "reauthentication_required"
     started = owner.post("/v1/organization/export", json={"password": PASSWORD}).json()["operation"]["id"]
@@ -133,6 +142,18 @@ def test_export__of_the_organization__holds_its_rows_and_no_secret(shared: Closi
     assert {line["email"] for line in lines if line["type"] == "member"} >= {shared.owner.email}
     memories = [line["row"]["body"] for line in lines if line.get("table") == "memory"]
     assert "the word xylophone" in memories
+    assert [base64.b64decode(line["row"]["data"]) for line in lines if line.get("table") == "document_part"] == [
+        b"The original, byte by byte."
+    ]
+    chained = [line["row"]["content_hash"] for line in lines if line.get("table") == "audit_entry"]
+    assert chained
+    assert all(len(bytes.fromhex(one)) == 32 for one in chained)
+    assert [line["email"] for line in lines if line["type"] == "invitation"] == ["new@example.org"]
+    entries = [line for line in lines if line["type"] == "ledger_entry"]
+    assert ids.public("req", called) in {one["request_id"] for one in entries}
+    written = {line["table"] for line in lines if line["type"] == "row"}
+    assert not written & set(lines[0]["left_out"])
+    assert {"usage", "receipts", "secrets"} <= set(lines[0]["left_out"])
     text = gzip.decompress(answer.content).decode()
     assert shared.org.api_key not in text
     assert "_ciphertext" not in text
