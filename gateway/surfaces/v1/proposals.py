@@ -123,16 +123,15 @@ def _create(body: ProposeIn, call: Call) -> Proposal:
     principal: Principal = call.principal
     if body.persona_id is not None:
         _known(body.persona_id)
-    with transaction.atomic():
-        subject = subjects.ensure(body.subject_id, actor=principal.actor, request_id=call.request_id)
-        proposals, rejected = services.create(
-            [_draft(body, subject, call)], actor=principal.actor, principal=principal,
-            policy=policies.effective(
-                teams=(*principal.grant.team_ids, *subject.team_ids), subject_id=body.subject_id
-            ),
-        )  # fmt: skip
-        if rejected:
-            raise _refused(rejected[0])
+    subject = subjects.ensure(body.subject_id, actor=principal.actor, request_id=call.request_id)
+    proposals, rejected = services.create(
+        [_draft(body, subject, call)], actor=principal.actor, principal=principal,
+        policy=policies.effective(
+            teams=(*principal.grant.team_ids, *subject.team_ids), subject_id=body.subject_id
+        ),
+    )  # fmt: skip
+    if rejected:
+        raise _refused(rejected[0])
     return selectors.for_reader(proposals[0], principal)
 
 
