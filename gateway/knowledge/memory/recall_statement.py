@@ -172,7 +172,7 @@ FROM (SELECT 1) AS always LEFT JOIN LATERAL (
         best.by_other IS TRUE, st.n
     FROM best CROSS JOIN asked CROSS JOIN st JOIN memory m USING (id)
         CROSS JOIN LATERAL (
-            SELECT source, ref, snippet FROM memory_source WHERE memory_id = m.id
+            SELECT source, ref, snippet, span FROM memory_source WHERE memory_id = m.id
             ORDER BY source = ANY((SELECT kinds FROM revoked)::text[]), position LIMIT 1) AS s
     ) AS r ON true
 """

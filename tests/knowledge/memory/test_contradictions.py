@@ -176,8 +176,7 @@ def test_create__contradicts_what_is_better_known__becomes_a_proposal(inside, we
     assert write(ann, "Lives in Bergen", **fields).proposal_id == result.proposal_id
     proposal = proposals.get(result.proposal_id)
     assert (proposal.type, proposal.state, proposal.subject_id) == ("memory.upsert", State.PENDING, "ann")
-    of = [{"memory_scope": "chat", "persona_id": None}]
-    assert proposal.diff == {"before": "Lives in Oslo", "after": "Lives in Bergen", "of": of}
+    assert proposal.diff == {"before": "Lives in Oslo", "after": "Lives in Bergen"}
     assert (proposal.payload["slot"], proposal.payload["value"]) == ("home.city", "Bergen")
     assert texts(ask(ann, "lives")) == ["Lives in Oslo"]
     assert (selectors.get(known.id).status, MemoryRow.objects.count()) == ("active", 1)
