@@ -1,4 +1,4 @@
-"""What a pass-through call is held to by the locks of its organization and its key's teams (ADR-0053). Its body is read
+"""What a pass-through call is held to by the locks of its organization and its key's teams (ADR-0051). Its body is read
 only where one of them asks for what stands in it."""
 
 from __future__ import annotations

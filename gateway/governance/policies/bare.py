@@ -1,4 +1,4 @@
-"""What locks say of a call whose bytes pass as they are (ADR-0053). Nothing in it is masked, looked through or cut, so
+"""What locks say of a call whose bytes pass as they are (ADR-0051). Nothing in it is masked, looked through or cut, so
 a lock that asks for that refuses the call; what the request alone can prove is asked of each. Defaults suggest to a
 persona's turn and say nothing here. Pure."""
 
