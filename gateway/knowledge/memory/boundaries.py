@@ -8,10 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
-from gateway.core import clock
+from gateway.core import clock, pagination
 from gateway.core.errors import FieldProblem
 from gateway.core.journal import Actor, Change, Event, record
+from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.knowledge.memory import consents, storage
 from gateway.knowledge.memory.errors import BoundaryNotFound, InvalidMemory
 from gateway.knowledge.memory.lines import MAX_BOUNDARIES, BoundaryKind, DrawnBoundary
@@ -119,8 +121,22 @@ def lift(
 
 def of(subject_pk: UUID, *, lifted: bool = False) -> list[DrawnBoundary]:
     """The lines that a subject drew, oldest first; with ``lifted``, those that were taken away as well."""
+    return [_boundary(row) for row in _rows(subject_pk, lifted)]
+
+
+def page(
+    subject_pk: UUID, *, lifted: bool = False, limit: int | None = None, cursor: str | None = None
+) -> Page[DrawnBoundary]:
+    """The same in pages. Raises BadRequest for a limit or a cursor that cannot be."""
+    size, after = check_limit(limit), decode_cursor(cursor)
+    rows = _rows(subject_pk, lifted)
+    found = pagination.page((rows.filter(pk__gt=after) if after is not None else rows)[: size + 1], size)
+    return Page([_boundary(row) for row in found.data], found.next_cursor)
+
+
+def _rows(subject_pk: UUID, lifted: bool) -> QuerySet[Boundary]:
     rows = Boundary.objects.filter(subject_pk=subject_pk).order_by("id")
-    return [_boundary(row) for row in (rows if lifted else rows.filter(lifted_at=None))]
+    return rows if lifted else rows.filter(lifted_at=None)
 
 
 def _has_words(statement: str) -> bool:

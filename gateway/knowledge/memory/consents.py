@@ -12,7 +12,7 @@ from gateway.core.errors import FieldProblem
 from gateway.core.journal import Actor, Change, Event, record
 from gateway.knowledge.memory import storage
 from gateway.knowledge.memory.errors import InvalidMemory
-from gateway.knowledge.memory.lines import SourceConsent
+from gateway.knowledge.memory.lines import MAX_CONSENTS, SourceConsent
 from gateway.knowledge.memory.models import Consent
 from gateway.knowledge.memory.types import MAX_NAME, Subject
 
@@ -29,11 +29,15 @@ WHERE subject_pk = %(pk)s
 
 def put(subject: Subject, source: str, granted: bool, *, actor: Actor, request_id: UUID | None = None) -> SourceConsent:
     """Record a consent or take it back; the same again changes nothing. A source is compared without regard to case.
-    Raises InvalidMemory for a name that no source can have."""
+    Raises InvalidMemory for a name that no source can have, and for one source too many."""
     name = source_name(source)
     with transaction.atomic():
         storage.lock([(subject.pk, subject.id)])
-        before = Consent.objects.filter(subject_pk=subject.pk, source=name).first()
+        said = Consent.objects.filter(subject_pk=subject.pk)
+        before = said.filter(source=name).first()
+        if before is None and said.count() >= MAX_CONSENTS:
+            message = f"a subject has at most {MAX_CONSENTS} consents"
+            raise InvalidMemory([FieldProblem("#/source", "too_many", message)])
         if before is not None and (before.revoked_at is None) == granted:
             return _consent(before)
         now = clock.now()

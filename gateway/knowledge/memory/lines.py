@@ -10,6 +10,7 @@ from uuid import UUID
 from gateway.core import ids
 
 MAX_BOUNDARIES = 100
+MAX_CONSENTS = 500
 
 
 class BoundaryKind(StrEnum):

@@ -72,15 +72,23 @@ def get_many(memory_ids: Sequence[UUID]) -> list[Memory]:
     return _memories([rows[memory_id] for memory_id in memory_ids if memory_id in rows])
 
 
-def history(memory_id: UUID) -> list[Memory]:
+def history(
+    memory_id: UUID, wanted: MemoryFilter | None = None, *, limit: int | None = None, cursor: str | None = None
+) -> Page[Memory]:
     """What was believed before and after a memory: its corrections and the other values of its slot that took over from
     each other, the latest first. Forgotten ones are left out. Raises MemoryNotFound."""
+    size, after = check_limit(limit), decode_cursor(cursor)
     get(memory_id)
-    with connection.cursor() as cursor:
-        cursor.execute(_HISTORY, {"id": memory_id})
-        chain = [row[0] for row in cursor.fetchall()]
-    rows = MemoryRow.objects.filter(pk__in=chain).exclude(status=Status.FORGOTTEN)
-    return _memories(list(rows.order_by("-occurred_at", "-version", "-id")))
+    with connection.cursor() as database:
+        database.execute(_HISTORY, {"id": memory_id})
+        chain = [row[0] for row in database.fetchall()]
+    rows = _narrowed(MemoryRow.objects.filter(pk__in=chain), wanted or MemoryFilter(status=None))
+    # Those forgotten between two pages still say where the next one begins.
+    order = list(rows.order_by("-occurred_at", "-version", "-id").values_list("pk", "status"))
+    begin = next((at for at, (pk, _) in enumerate(order, 1) if pk == after), 0)
+    left = [pk for pk, status in order[begin:] if status != Status.FORGOTTEN]
+    found = {one.id: one for one in get_many(left[:size])}
+    return Page([found[pk] for pk in left[:size]], encode_cursor(left[size - 1]) if len(left) > size else None)
 
 
 def page(

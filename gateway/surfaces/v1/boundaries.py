@@ -11,6 +11,7 @@ from ninja import Status as Answer
 
 from gateway.core import ids
 from gateway.core.endpoint import Scope, call_of, endpoint
+from gateway.core.pagination import Page
 from gateway.knowledge.memory import boundaries
 from gateway.knowledge.memory.lines import DrawnBoundary
 from gateway.knowledge.subjects import selectors as subjects
@@ -25,12 +26,15 @@ router = Router(tags=["subjects"])
 
 @router.get("/subjects/{subject_id}/boundaries", response=BoundaryList, summary="The lines that a subject drew")
 @endpoint(scope=Scope.MEMORIES_READ)
-async def list_boundaries(request: HttpRequest, subject_id: str, lifted: bool = False) -> BoundaryList:
+async def list_boundaries(
+    request: HttpRequest, subject_id: str, lifted: bool = False, limit: int | None = None, cursor: str | None = None
+) -> BoundaryList:
     """Those that hold, oldest first; with ``lifted=true`` those that were taken away as well."""
-    principal: Principal = call_of(request).principal
-    principal.require_subject(subject_id)
-    found = await in_tenant(principal.ref, _list, subject_id, lifted)
-    return BoundaryList(data=[BoundaryOut.of(one) for one in found])
+    call = call_of(request)
+    call.principal.require_subject(subject_id)
+    found = await in_tenant(call.principal.ref, _list, subject_id, lifted, limit, cursor)
+    call.read("boundaries.read", f"subject:{subject_id}", subject_id=subject_id, count=len(found.data))
+    return BoundaryList(data=[BoundaryOut.of(one) for one in found.data], next_cursor=found.next_cursor)
 
 
 @router.post("/subjects/{subject_id}/boundaries", response={201: NewBoundaryOut}, summary="Draw a line")
@@ -57,8 +61,8 @@ async def lift_boundary(request: HttpRequest, subject_id: str, boundary_id: str)
     return BoundaryOut.of(found)
 
 
-def _list(subject_id: str, lifted: bool) -> list[DrawnBoundary]:
-    return boundaries.of(subjects.get(subject_id).pk, lifted=lifted)
+def _list(subject_id: str, lifted: bool, limit: int | None, cursor: str | None) -> Page[DrawnBoundary]:
+    return boundaries.page(subjects.get(subject_id).pk, lifted=lifted, limit=limit, cursor=cursor)
 
 
 def _add(subject_id: str, body: BoundaryIn, principal: Principal, request_id: UUID) -> DrawnBoundary:

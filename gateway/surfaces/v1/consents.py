@@ -25,9 +25,10 @@ router = Router(tags=["subjects"])
 @endpoint(scope=Scope.MEMORIES_READ)
 async def list_consents(request: HttpRequest, subject_id: str) -> ConsentList:
     """The sources that were granted or taken back; one that is not listed may be used."""
-    principal: Principal = call_of(request).principal
-    principal.require_subject(subject_id)
-    found = await in_tenant(principal.ref, _list, subject_id)
+    call = call_of(request)
+    call.principal.require_subject(subject_id)
+    found = await in_tenant(call.principal.ref, _list, subject_id)
+    call.read("consents.read", f"subject:{subject_id}", subject_id=subject_id, count=len(found))
     return ConsentList(data=[ConsentOut.of(one) for one in found])
 
 

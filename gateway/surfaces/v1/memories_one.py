@@ -14,11 +14,12 @@ from gateway.core import ids
 from gateway.core.conditional import expected
 from gateway.core.endpoint import Call, Scope, call_of, endpoint
 from gateway.core.errors import Gone
+from gateway.core.pagination import Page
 from gateway.knowledge.memory import selectors as memory
 from gateway.knowledge.memory import services
 from gateway.knowledge.memory.types import Memory, Provenance, Status
 from gateway.platform.telemetry.memories import memories as counted
-from gateway.surfaces.v1.memories_access import changeable, may_see, reach_of, seen
+from gateway.surfaces.v1.memories_access import changeable, reach_of, seen
 from gateway.surfaces.v1.schemas.memories import MemoryDetailOut, MemoryOut
 from gateway.surfaces.v1.schemas.memory_changes import ChangedMemoryOut, CorrectionIn, ForgottenOut, MemoryHistory
 from tenants import plans
@@ -65,13 +66,16 @@ async def forget_memory(request: HttpRequest, memory_id: str) -> ForgottenOut:
 
 @router.get("/memories/{memory_id}/history", response=MemoryHistory, summary="What was believed before and after")
 @endpoint(scope=Scope.MEMORIES_READ)
-async def memory_history(request: HttpRequest, memory_id: str) -> MemoryHistory:
+async def memory_history(
+    request: HttpRequest, memory_id: str, limit: int | None = None, cursor: str | None = None
+) -> MemoryHistory:
     """The memory's corrections and the other values of its slot that took over from each other, the latest first.
     410 once it is forgotten."""
     call = call_of(request)
-    found = await in_tenant(call.principal.ref, _history, call.principal, ids.parse("mem", memory_id))
-    call.read("memory.read", memory_id, subject_id=found[0].subject_id if found else None, count=len(found))
-    return MemoryHistory(data=[MemoryOut.of(one) for one in found])
+    found = await in_tenant(call.principal.ref, _history, call.principal, ids.parse("mem", memory_id), limit, cursor)
+    whose = found.data[0].subject_id if found.data else None
+    call.read("memory.read", memory_id, subject_id=whose, count=len(found.data))
+    return MemoryHistory(data=[MemoryOut.of(one) for one in found.data], next_cursor=found.next_cursor)
 
 
 @router.post("/memories/{memory_id}/restore", response=ChangedMemoryOut, summary="Undo a forgetting")
@@ -136,7 +140,9 @@ def _one(principal: Principal, memory_id: UUID) -> tuple[Memory, list[Provenance
     return seen(principal, memory_id), memory.sources(memory_id)
 
 
-def _history(principal: Principal, memory_id: UUID) -> list[Memory]:
+def _history(principal: Principal, memory_id: UUID, limit: int | None, cursor: str | None) -> Page[Memory]:
     if seen(principal, memory_id).status == Status.FORGOTTEN:
         raise Gone("This memory was forgotten.", code="memory_forgotten")
-    return [one for one in memory.history(memory_id) if may_see(principal, one)]
+    reach = reach_of(principal)
+    seen_by = memory.MemoryFilter(status=None, memory_scopes=reach.memory_scopes, personas=reach.personas)
+    return memory.history(memory_id, seen_by, limit=limit, cursor=cursor)

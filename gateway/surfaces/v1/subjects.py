@@ -64,6 +64,7 @@ async def get_subject(request: HttpRequest, subject_id: str) -> SubjectDetailOut
     call = call_of(request)
     call.principal.require_subject(subject_id)
     subject, counts = await in_tenant(call.principal.ref, _counted, subject_id)
+    call.read("subject.read", f"subject:{subject_id}", subject_id=subject_id)
     return SubjectDetailOut(**SubjectOut.fields(subject), counts=counts)
 
 

@@ -66,7 +66,7 @@ def test_correct__text__is_a_new_version_with_the_same_source(inside) -> None:
     assert (was.status, was.corrected, was.superseded_by, was.valid_to) == ("superseded", True, fresh.id, None)
     assert texts(ask(ann, "lives")) == ["Lives in Bergen"]
     assert texts(ask(ann, "lives", as_of=JUN)) == ["Lives in Bergen"]
-    assert [one.text for one in selectors.history(fresh.id)] == ["Lives in Bergen", "Lives in Bregen"]
+    assert [one.text for one in selectors.history(fresh.id).data] == ["Lives in Bergen", "Lives in Bregen"]
     assert SubjectState.objects.get(pk=ann.pk).count == 1
     entry = AuditRow.objects.get(action="memory.corrected")
     assert entry.detail == {
@@ -165,7 +165,7 @@ def test_forget__with_its_wordings_and_vectors__leaves_tombstones_alone(inside) 
     assert set(MemoryToken.objects.values_list("memory_id", flat=True)) == {kept.id}
     assert (vectors(), Tombstone.objects.count(), version(ann)) == (1, 2, before + 1)
     assert texts(ask(ann, "lives", known_at=clock.now())) == []
-    assert selectors.history(fresh.id) == []
+    assert selectors.history(fresh.id).data == []
     with pytest.raises(GatewayError) as refused:
         correct(fresh, text="Lives in Oslo")
     assert (refused.value.http_status, refused.value.code) == (410, "memory_forgotten")

@@ -87,7 +87,7 @@ def test_create__another_value__takes_over_and_keeps_the_old_as_history(inside) 
     assert entry.detail["superseded"] == [old.public_id]
     (event,) = EventRow.objects.filter(name="memory.updated")
     assert event.payload == {"memory_id": fresh.public_id, "supersedes": old.public_id}
-    assert [one.id for one in selectors.history(old.id)] == [fresh.id, old.id]
+    assert [one.id for one in selectors.history(old.id).data] == [fresh.id, old.id]
 
 
 def test_create__old_news__is_history_and_leaves_the_newer_fact_alone(inside) -> None:

@@ -83,6 +83,7 @@ class ForgottenOut(Schema):
 
 class MemoryHistory(Schema):
     data: list[MemoryOut]
+    next_cursor: str | None
 
 
 class ConsentIn(Schema):
@@ -145,6 +146,7 @@ class NewBoundaryOut(BoundaryOut):
 
 class BoundaryList(Schema):
     data: list[BoundaryOut]
+    next_cursor: str | None
 
 
 class TidyReportOut(Schema):
