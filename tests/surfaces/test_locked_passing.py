@@ -58,6 +58,7 @@ def locked(org: Org) -> Iterator[Locked]:
         made = Locked(client, org)
         yield made
         made.put({})
+        eventually(lambda: code(send(client, CHAT)) is None, within=WITHIN_S)
 
 
 def send(client: httpx.Client, path: str, **more: Any) -> httpx.Response:

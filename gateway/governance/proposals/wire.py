@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Schema
+from pydantic import WithJsonSchema
 
 from gateway.core import ids
 from gateway.governance.proposals.types import Proposal, State
+
+# Written out where it stands: other slices have a ``State`` of their own, and one name is one component.
+ShownState = Annotated[State, WithJsonSchema({"type": "string", "enum": [one.value for one in State]})]
 
 
 class ApprovalOut(Schema):
@@ -45,7 +49,7 @@ class ProposalOut(Schema):
     diff: dict[str, Any]
     provenance: dict[str, Any]
     confidence: float
-    state: State
+    state: ShownState
     subject_id: str | None
     persona_id: str | None
     conversation_id: str | None

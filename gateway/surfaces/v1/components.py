@@ -89,7 +89,7 @@ PREFER: dict[str, Any] = {
     "name": "Prefer",
     "required": False,
     "description": "`respond-async`: a batch is left to a worker, and the answer is 202 with its operation.",
-    "schema": {"type": "string", "maxLength": 255},
+    "schema": {"type": "string"},
 }
 IF_MATCH: dict[str, Any] = {
     "in": "header",

@@ -23,11 +23,11 @@ def nested(levels: int) -> Any:
 
 def calls(subject: str, levels: int) -> list[tuple[str, str, dict[str, Any], str]]:
     memory = {"subject_id": subject, "text": "Likes tea.", "provenance": {"source": "chat"}, "value": nested(levels)}
-    payload = {"to": ["a@example.com"], "subject": "s", "body": "b", "more": nested(levels - 1)}
+    payload = {"text": "Likes coffee.", "value": nested(levels - 1)}
     return [
         ("POST", "/v1/memories", memory, "#/value"),
         ("PUT", f"/v1/subjects/{subject}", {"attributes": {"a": nested(levels - 1)}}, "#/attributes"),
-        ("POST", "/v1/proposals", {"type": "note.keep", "payload": payload, "subject_id": subject}, "#/payload"),
+        ("POST", "/v1/proposals", {"type": "memory.upsert", "payload": payload, "subject_id": subject}, "#/payload"),
     ]
 
 

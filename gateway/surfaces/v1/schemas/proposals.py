@@ -13,7 +13,7 @@ from gateway.core.wire import Flag, Number, Whole
 from gateway.governance.proposals.rules import Rule, RuleSpec
 from gateway.governance.proposals.simulation import MAX_DAYS, Simulation
 from gateway.governance.proposals.targets import Target
-from gateway.governance.proposals.types import State
+from gateway.governance.proposals.wire import ShownState
 
 _STRICT: ConfigDict = ConfigDict(extra="forbid")
 _DAY_S = 86_400
@@ -64,7 +64,7 @@ class DecideErrorOut(Schema):
     status: int
     code: str
     detail: str
-    state: State | None = None
+    state: ShownState | None = None
     verdict: str | None = None
     decided_by: str | None = None
     decided_at: str | None = None
@@ -74,7 +74,7 @@ class DecidedOut(Schema):
     """One of them: its state, or the error."""
 
     id: str
-    state: State | None
+    state: ShownState | None
     error: DecideErrorOut | None
 
 

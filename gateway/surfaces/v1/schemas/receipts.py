@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from ninja import Field, Schema
 from pydantic import ConfigDict
 
+from gateway.core.wire import Moment
 from gateway.platform.receipts import signing
 from gateway.platform.receipts.types import PublicKey
 
@@ -23,7 +23,7 @@ class ReceiptVerifyIn(Schema):
     id: str | None = None
     kind: str | None = None
     subject_id: str | None = None
-    issued_at: datetime | None = None
+    issued_at: Moment | None = None
 
 
 class ReceiptVerifiedOut(Schema):

@@ -128,7 +128,8 @@ def test_export__of_the_organization__holds_its_rows_and_no_secret(shared: Closi
         )
         note = {"name": "Note", "text": "The original, byte by byte."}
         key.post("/v1/documents", json=note).raise_for_status()
-        eventually(lambda: ledger.entry(shared.ref.id, called), within=30)
+        with scope(shared.ref):
+            eventually(lambda: ledger.entry(shared.ref.id, called), within=30)
         assert key.post("/v1/organization/export", json={"password": PASSWORD}).status_code == 403
     owner.post("/v1/invitations", json={"emails": ["new@example.org"], "role": "viewer"}).raise_for_status()
     unproved = owner.post("/v1/organization/export", json={})
