@@ -14,7 +14,7 @@ from gateway.core import ids
 from gateway.core.conditional import expected
 from gateway.core.endpoint import Call, Scope, call_of, endpoint
 from gateway.core.errors import Gone
-from gateway.core.pagination import Page
+from gateway.core.pagination import Page, check_limit, decode_cursor
 from gateway.knowledge.memory import selectors as memory
 from gateway.knowledge.memory import services
 from gateway.knowledge.memory.types import Memory, Provenance, Status
@@ -141,6 +141,8 @@ def _one(principal: Principal, memory_id: UUID) -> tuple[Memory, list[Provenance
 
 
 def _history(principal: Principal, memory_id: UUID, limit: int | None, cursor: str | None) -> Page[Memory]:
+    check_limit(limit)
+    decode_cursor(cursor)
     if seen(principal, memory_id).status == Status.FORGOTTEN:
         raise Gone("This memory was forgotten.", code="memory_forgotten")
     reach = reach_of(principal)
