@@ -11,23 +11,32 @@ from gateway.core import clock, ids
 from gateway.core.errors import BadRequest, FieldProblem, PayloadTooLarge
 from gateway.core.journal import SYSTEM, Actor, Change, Event, record
 from gateway.engine.documents.errors import DocumentBusy, DocumentNotFailed, DocumentNotFound
-from gateway.engine.documents.models import DocumentPart, DocumentRow
-from gateway.engine.documents.selectors import shown, to_document
-from gateway.engine.documents.types import MAX_BYTES, MAX_NAME, SOURCE, Document, Media, State
+from gateway.engine.documents.models import DocumentPart, DocumentPassage, DocumentRow
+from gateway.engine.documents.selectors import settle, shown, to_document
+from gateway.engine.documents.types import MAX_BYTES, MAX_NAME, SOURCE, Document, EmbeddingState, Media, State
+from gateway.knowledge.memory import embedding
+from gateway.knowledge.memory.types import ORG_KNOWLEDGE
 from gateway.platform.operations import services as operations
+from tenants.types import Organization
 
 INGEST, FORGET = "document.ingest", "document.forget"
 _PART = 1024 * 1024
 
 
-def known(name: str, media_type: str, data: bytes) -> Document | None:
+def known(organization: Organization, name: str, media_type: str, data: bytes) -> Document | None:
     """The document that has these bytes already; None when they would be a new one. Raises as ``upload`` does."""
     _checked(name, media_type, len(data))
-    return _same_bytes(hashlib.sha256(data).hexdigest())
+    return _same_bytes(organization, hashlib.sha256(data).hexdigest())
 
 
 def upload(
-    name: str, media_type: str, data: bytes, *, actor: Actor, request_id: UUID | None = None
+    organization: Organization,
+    name: str,
+    media_type: str,
+    data: bytes,
+    *,
+    actor: Actor,
+    request_id: UUID | None = None,
 ) -> tuple[Document, bool]:
     """Keep a document and have it read; (the document, whether it is new). The same bytes again are the same document.
 
@@ -49,31 +58,46 @@ def upload(
             detail = {"size": row.size, "media_type": media_type, "sha256": digest}
             record(Change("document.uploaded", actor, _public(row), request_id=request_id, detail=detail))
     except IntegrityError:  # of two uploads of the same bytes at once, the second finds the first here
-        there = _same_bytes(digest)
+        there = _same_bytes(organization, digest)
         if there is None:
             raise
         return there, False
     return to_document(row), True
 
 
-def _same_bytes(digest: str) -> Document | None:
+def _same_bytes(organization: Organization, digest: str) -> Document | None:
     row = DocumentRow.objects.filter(digest=digest).first()
     if row is not None and row.state == State.FORGETTING:
         told = f"A document of the same bytes ({_public(row)}) is being forgotten; upload it again when that is done."
         raise DocumentBusy(told, retry_after=5)
-    return shown([row])[0] if row is not None else None
+    return shown([row], organization)[0] if row is not None else None
 
 
-def retry(document_id: UUID, *, actor: Actor, request_id: UUID | None = None) -> Document:
-    """Read a document again that could not be read. Raises DocumentNotFound, DocumentNotFailed."""
+def retry(organization: Organization, document_id: UUID, *, actor: Actor, request_id: UUID | None = None) -> Document:
+    """Read a document again that could not be read, or have the passages of one embedded again that have no vector
+    because that failed. Raises DocumentNotFound, DocumentNotFailed."""
     with transaction.atomic():
         row = _settled(document_id)
-        if row.state != State.FAILED:
-            raise DocumentNotFailed(f"The document is {row.state}; only a failed one is read again.")
-        row.state, row.error = State.PENDING, None
-        _send(row, INGEST, actor, request_id)
-        record(Change("document.retried", actor, _public(row), request_id=request_id))
-    return to_document(row)
+        if row.state == State.FAILED:
+            row.state, row.error = State.PENDING, None
+            _send(row, INGEST, actor, request_id)
+            detail = {}
+        else:
+            detail = {"embedding": _embed_again(row, organization)}
+        record(Change("document.retried", actor, _public(row), request_id=request_id, detail=detail))
+    return shown([row], organization)[0]
+
+
+def _embed_again(row: DocumentRow, organization: Organization) -> str:
+    """Why embedding had failed. Raises DocumentNotFailed when it had not."""
+    found = shown([row], organization)[0].embedding
+    if found is None:
+        raise DocumentNotFailed(f"The document is {row.state}; only a failed one is read again.")
+    if found.state != EmbeddingState.FAILED or found.error_code is None:
+        raise DocumentNotFailed(f"The document is {row.state}, and no embedding of its passages has failed.")
+    memories = DocumentPassage.objects.filter(document_id=row.id).values_list("memory_id", flat=True)
+    embedding.retry_some(organization, ORG_KNOWLEDGE.pk, memories)
+    return found.error_code
 
 
 def remove(document_id: UUID, *, actor: Actor, request_id: UUID | None = None) -> Document:
@@ -151,7 +175,7 @@ def _locked(document_id: UUID) -> DocumentRow:
 def _settled(document_id: UUID) -> DocumentRow:
     """The locked row; one whose operation ended without reading it has failed, whoever died."""
     row = _locked(document_id)
-    shown([row])
+    settle([row])
     return row
 
 

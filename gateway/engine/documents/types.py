@@ -30,10 +30,29 @@ class State(StrEnum):
     FORGETTING = "forgetting"
 
 
+class EmbeddingState(StrEnum):
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """How many passages have a vector of the organization's model, have none yet, and were refused by it.
+    ``error_code`` says why it failed: the model refused a passage, or gives no vectors at the moment."""
+
+    state: EmbeddingState
+    embedded: int = 0
+    pending: int = 0
+    failed: int = 0
+    error_code: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One document. ``size`` is bytes, ``digest`` the SHA-256 of its content; ``error`` is ``{"code", "detail"}`` of
-    one that could not be read."""
+    one that could not be read; ``embedding`` is of one that is ready."""
 
     id: UUID
     name: str
@@ -48,6 +67,7 @@ class Document:
     created_at: datetime
     created_by: str
     indexed_at: datetime | None
+    embedding: Embedding | None = None
 
     @property
     def public_id(self) -> str:

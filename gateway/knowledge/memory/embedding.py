@@ -21,6 +21,7 @@ from gateway.core.journal import SYSTEM, Change, Event, record
 from gateway.knowledge.memory import embedding_rows as rows
 from gateway.knowledge.memory.embedding_rows import Progress
 from gateway.platform import embeddings
+from gateway.platform.embeddings import turns
 from gateway.platform.embeddings.errors import EmbeddingRefused
 from gateway.platform.outbox import selectors as outbox
 from gateway.platform.outbox.services import mark, unmark
@@ -64,7 +65,21 @@ def retry(organization: Organization) -> int:
     with transaction.atomic():
         forgiven = rows.forgive(model)
         mark(Kind.EMBEDDING, [EVERYTHING])
+        transaction.on_commit(lambda: turns.resume(organization.ref.id), robust=True)
     return forgiven
+
+
+def retry_some(organization: Organization, subject_pk: UUID, memories: Iterable[UUID]) -> None:
+    """Let these memories of a subject be tried again now, whether the active model refused them or gave no vectors at
+    all."""
+    model = embeddings.active_model(organization)
+    if model is None:
+        return
+    with transaction.atomic():
+        rows.lock([subject_pk])
+        rows.forgive(model, list(memories))
+        mark(Kind.EMBEDDING, [subject_pk])
+        transaction.on_commit(lambda: turns.resume(organization.ref.id), robust=True)
 
 
 def progress(model: str) -> Progress:

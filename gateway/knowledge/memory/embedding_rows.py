@@ -126,10 +126,11 @@ def failed(model: str, ids: Sequence[UUID], code: str) -> None:
         cursor.execute(_FAILED, {"model": model, "ids": list(ids), "code": code})
 
 
-def forgive(model: str) -> int:
-    """Let everything that a model refused be tried again now; how many that is."""
+def forgive(model: str, ids: Sequence[UUID] | None = None) -> int:
+    """Let what a model refused be tried again now, of these memories or of all; how many that is."""
+    sql = "DELETE FROM memory_embedding_failure WHERE model_id = %s AND (%s OR memory_id = ANY(%s::uuid[]))"
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM memory_embedding_failure WHERE model_id = %s", [model])
+        cursor.execute(sql, [model, ids is None, list(ids or ())])
         return int(cursor.rowcount)
 
 

@@ -23,8 +23,10 @@ def embed(ref: OrgRef) -> None:
         turn = embedding.work(found, seconds=_TURN_S)
         if turn.failure is None:
             turns.resume(ref.id)
-        elif turns.pause(ref.id) == 1:
-            embedding.report(embeddings.active_model(found) or "", turn.failure)
+            return
+        model = embeddings.active_model(found) or ""
+        if turns.pause(ref.id, model, turn.failure) == 1:
+            embedding.report(model, turn.failure)
     finally:
         turns.over(ref.id)
 

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from gateway.core import clock
 from gateway.core.pagination import Page, check_limit, decode_cursor, encode_cursor
 from gateway.knowledge.memory.errors import MemoryNotFound
-from gateway.knowledge.memory.models import MemoryRow, MemorySource, SubjectState
+from gateway.knowledge.memory.models import EmbeddingFailure, MemoryEmbedding, MemoryRow, MemorySource, SubjectState
 from gateway.knowledge.memory.recall import recall
 from gateway.knowledge.memory.types import ORG_KNOWLEDGE, Memory, Provenance, Status, Visibility
 from tenants.context import current
 
 __all__ = [
-    "MemoryFilter", "count", "get", "get_many", "history", "may_be_told", "page", "recall", "sources",
-    "subjects_above", "texts",
+    "EMBEDDED", "MemoryFilter", "count", "embedding_outcome", "get", "get_many", "history", "may_be_told", "page",
+    "recall", "sources", "subjects_above", "texts",
 ]  # fmt: skip
+
+EMBEDDED = "embedded"
 
 # Corrections and newer facts, in both directions.
 _HISTORY = """
@@ -172,6 +176,16 @@ def texts(memory_ids: Iterable[UUID]) -> dict[UUID, str]:
     """What these memories say, by id; forgotten ones are left out."""
     rows = MemoryRow.objects.filter(pk__in=list(memory_ids)).exclude(status=Status.FORGOTTEN)
     return dict(rows.values_list("id", "body"))
+
+
+def embedding_outcome(field: str, model: str) -> Coalesce:
+    """For queries of whoever keeps memories' ids, which may be too many to hand over: what became of the memory in this
+    field. EMBEDDED where it has a vector of the model, the code of the refusal where the model refused it, else null.
+    """
+    its: dict[str, Any] = {"memory_id": OuterRef(field), "model_id": model}
+    vector = MemoryEmbedding.objects.filter(**its).values_list(Value(EMBEDDED))
+    refusal = EmbeddingFailure.objects.filter(**its).values_list("code")
+    return Coalesce(Subquery(vector), Subquery(refusal), output_field=CharField())
 
 
 def _memories(rows: list[MemoryRow]) -> list[Memory]:

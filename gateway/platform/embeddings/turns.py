@@ -7,8 +7,10 @@ embedder fails from being asked for again and again.
 from __future__ import annotations
 
 import time
+from typing import Any
 from uuid import UUID
 
+import redis
 from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -25,6 +27,8 @@ _AT_ONCE = 2
 _TURN_MS = 120_000
 _TURNS = "embeddings:turns"
 _PAGE = 50
+# Somebody waits for the answer, and can do without.
+_ASKED_S = 0.5
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _REMEMBERED_S = 5, 600, 3_600
 
 
@@ -64,20 +68,31 @@ def over(org_id: UUID) -> None:
     sync_client(settings.IKIRO_REDIS_URL).zrem(_TURNS, str(org_id))
 
 
-def pause(org_id: UUID) -> int:
+def pause(org_id: UUID, model: str, code: str) -> int:
     """Leave the organization out for a while, longer with each failure; how many there were in a row, this one
-    included."""
+    included. ``code`` says why the model gave nothing."""
     store = sync_client(settings.IKIRO_REDIS_URL)
     failures = int(store.incr(_failures(org_id)))
     store.expire(_failures(org_id), _REMEMBERED_S)
     seconds = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures - 1, 10))
     store.set(_pause(org_id), "1", ex=seconds)
+    store.set(_reason(org_id), f"{code} {model}", ex=_REMEMBERED_S)
     return failures
+
+
+def failing(org_id: UUID, model: str) -> str | None:
+    """Why the model gives the organization no vectors at the moment; None where it does, or where nobody can tell."""
+    try:
+        kept: Any = sync_client(settings.IKIRO_REDIS_URL, timeout_s=_ASKED_S).get(_reason(org_id))
+    except redis.RedisError:
+        return None
+    code, _, failed = (kept or b"").decode().partition(" ")
+    return code if code and failed == model else None
 
 
 def resume(org_id: UUID) -> None:
     """Nothing is wrong with the organization's embedder (any more)."""
-    sync_client(settings.IKIRO_REDIS_URL).delete(_pause(org_id), _failures(org_id))
+    sync_client(settings.IKIRO_REDIS_URL).delete(_pause(org_id), _failures(org_id), _reason(org_id))
 
 
 def _pause(org_id: UUID) -> str:
@@ -86,3 +101,7 @@ def _pause(org_id: UUID) -> str:
 
 def _failures(org_id: UUID) -> str:
     return f"embeddings:failures:{org_id}"
+
+
+def _reason(org_id: UUID) -> str:
+    return f"embeddings:reason:{org_id}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -60,13 +61,14 @@ async def upload_documents(
     principal: Principal = call.principal
     _may_touch(principal)
     media_type, named, data = _given(request, name)
-    known = await in_tenant(principal.ref, services.known, named, media_type, data)
+    known = await in_tenant(principal.ref, services.known, principal.organization, named, media_type, data)
     if known is not None:
         return Answer(200, await _accepted(principal, known, new=False))
     await gate.count_memory_operations(call, 1, subject_id=None)
     found, new = await in_tenant(
         principal.ref,
         services.upload,
+        principal.organization,
         named,
         media_type,
         data,
@@ -87,8 +89,11 @@ async def list_documents(
 ) -> DocumentPage:
     check_limit(limit), decode_cursor(cursor)
     call = call_of(request)
-    _may_touch(call.principal)
-    found = await in_tenant(call.principal.ref, selectors.page, state=state, text=q, limit=limit, cursor=cursor)
+    principal: Principal = call.principal
+    _may_touch(principal)
+    found = await in_tenant(
+        principal.ref, selectors.page, principal.organization, state=state, text=q, limit=limit, cursor=cursor
+    )
     call.read("document.listed", "documents", count=len(found.data))
     return DocumentPage.of(found)
 
@@ -96,9 +101,9 @@ async def list_documents(
 @router.get("/documents/{document_id}", response=DocumentOut, summary="One document")
 @endpoint(scope=Scope.MEMORIES_READ)
 async def get_document(request: HttpRequest, document_id: str) -> DocumentOut:
-    call = call_of(request)
-    _may_touch(call.principal)
-    return DocumentOut.of(await in_tenant(call.principal.ref, selectors.get, _id(document_id)))
+    principal: Principal = call_of(request).principal
+    _may_touch(principal)
+    return DocumentOut.of(await in_tenant(principal.ref, selectors.get, _id(document_id), principal.organization))
 
 
 @router.get("/documents/{document_id}/passages", response=PassagePage, summary="A document's passages")
@@ -118,10 +123,13 @@ async def list_passages(
     return PassagePage(data=[PassageOut.of(one) for one in found[:limit]], next_first=more)
 
 
-@router.post("/documents/{document_id}/retry", response={202: DocumentAccepted}, summary="Read a failed document again")
+@router.post("/documents/{document_id}/retry", response={202: DocumentAccepted}, summary="Do again what failed")
 @endpoint(scope=Scope.MEMORIES_WRITE)
 async def retry_document(request: HttpRequest, document_id: str) -> Answer[DocumentAccepted]:
-    return await _sent(request, services.retry, document_id)
+    """A document that could not be read is read again, by the operation. Of one that is ready, the passages whose
+    embedding failed are embedded again, without an operation. 409 where nothing failed."""
+    principal: Principal = call_of(request).principal
+    return await _sent(request, partial(services.retry, principal.organization), document_id)
 
 
 @router.delete("/documents/{document_id}", response={202: DocumentAccepted}, summary="Forget a document")
@@ -142,7 +150,7 @@ async def _sent(request: HttpRequest, work: Any, document_id: str) -> Answer[Doc
 
 async def _accepted(principal: Principal, found: Document, *, new: bool) -> DocumentAccepted:
     shown = None
-    if new and found.operation_id is not None:
+    if new and found.operation_id is not None and found.state != State.READY:
         operation = await in_tenant(principal.ref, operations.get, found.operation_id)
         shown = accepted(operation)["operation"]
     return DocumentAccepted(document=DocumentOut.of(found), deduplicated=not new, operation=shown)

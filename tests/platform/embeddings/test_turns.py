@@ -15,6 +15,7 @@ from gateway.platform.embeddings.turns import Turns
 from tenants.context import scope
 from tenants.types import OrgRef
 from tests.factories.organizations import new_organization, remove
+from tests.harness import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -76,16 +77,35 @@ def test_turns__nothing_marked__gives_none(others: tuple[OrgRef, ...]) -> None:
 def test_turns__one_that_fails__is_left_out_for_longer_each_time(others: tuple[OrgRef, ...], store: Any) -> None:
     acme, globex, _ = others
     mark(acme, globex)
-    assert [turns.pause(acme.id) for _ in range(3)] == [1, 2, 3]
+    assert [turns.pause(acme.id, "mine/small", "upstream_error") for _ in range(3)] == [1, 2, 3]
     assert 15 < store.ttl(turns._pause(acme.id)) <= 20
     assert due(Turns(), others) == [globex]
     for _ in range(10):
-        turns.pause(acme.id)
+        turns.pause(acme.id, "mine/small", "upstream_error")
     assert 590 < store.ttl(turns._pause(acme.id)) <= 600
     turns.over(globex.id)
     turns.resume(acme.id)
     assert set(due(Turns(), others)) == {acme, globex}
-    assert turns.pause(acme.id) == 1
+    assert turns.pause(acme.id, "mine/small", "upstream_error") == 1
+
+
+def test_turns__one_that_fails__says_why_until_it_does_not(others: tuple[OrgRef, ...]) -> None:
+    acme, globex, _ = others
+    assert turns.failing(acme.id, "mine/small") is None
+    turns.pause(acme.id, "mine/small", "upstream_error")
+    assert turns.failing(acme.id, "mine/small") == "upstream_error"
+    assert turns.failing(acme.id, "mine/large") is None  # a model chosen since has not failed yet
+    assert turns.failing(globex.id, "mine/small") is None
+    turns.resume(acme.id)
+    assert turns.failing(acme.id, "mine/small") is None
+
+
+def test_turns__store_away__nobody_can_tell_why(others: tuple[OrgRef, ...], settings: Any) -> None:
+    turns.pause(others[0].id, "mine/small", "upstream_error")
+    there, settings.IKIRO_REDIS_URL = settings.IKIRO_REDIS_URL, f"redis://127.0.0.1:{free_port()}/0"
+    assert turns.failing(others[0].id, "mine/small") is None
+    settings.IKIRO_REDIS_URL = there
+    assert turns.failing(others[0].id, "mine/small") == "upstream_error"
 
 
 def test_turns__a_worker_that_died__loses_its_place_in_the_end(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from ninja import Field, Schema
 from pydantic import ConfigDict
 
 from gateway.core import ids
 from gateway.core.pagination import Page
-from gateway.engine.documents.types import MAX_NAME, Document, Media, StoredPassage
+from gateway.engine.documents.types import MAX_NAME, Document, Embedding, Media, StoredPassage
 
 
 class DocumentIn(Schema):
@@ -23,8 +23,30 @@ class DocumentIn(Schema):
     media_type: Media = Media.MARKDOWN
 
 
+class DocumentEmbeddingOut(Schema):
+    """Passages with a vector of the organization's model, without one yet, and refused by it. ``failed``: some were
+    refused, or the model gives no vectors at the moment; ``error_code`` says why. ``off``: nothing embeds."""
+
+    state: Literal["pending", "done", "failed", "off"]
+    embedded: int
+    pending: int
+    failed: int
+    error_code: str | None
+
+    @classmethod
+    def of(cls, found: Embedding) -> DocumentEmbeddingOut:
+        return cls(
+            state=found.state.value,
+            embedded=found.embedded,
+            pending=found.pending,
+            failed=found.failed,
+            error_code=found.error_code,
+        )
+
+
 class DocumentOut(Schema):
-    """One document. ``error`` says why one that failed could not be read; ``operation_id`` is what reads it."""
+    """One document. ``error`` says why one that failed could not be read; ``operation_id`` is what reads it;
+    ``embedding`` is null until it is ready."""
 
     id: str
     name: str
@@ -39,6 +61,7 @@ class DocumentOut(Schema):
     created_at: datetime
     created_by: str
     indexed_at: datetime | None
+    embedding: DocumentEmbeddingOut | None
 
     @classmethod
     def of(cls, found: Document) -> DocumentOut:
@@ -56,6 +79,7 @@ class DocumentOut(Schema):
             created_at=found.created_at,
             created_by=found.created_by,
             indexed_at=found.indexed_at,
+            embedding=DocumentEmbeddingOut.of(found.embedding) if found.embedding else None,
         )
 
 
