@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.core.endpoint import Scope
 from gateway.core.errors import Forbidden
 from tenants.types import Principal
+
+
+def within(
+    scopes: Collection[str] | None, personas: Collection[str] | None, memory_scope: str | None, private_to: str | None
+) -> bool:
+    """Whether a memory of this collection (in lower case), told to this persona in private (None: to all), is one that
+    a key narrowed to these may touch."""
+    return (scopes is None or memory_scope in {one.casefold() for one in scopes}) and (
+        personas is None or private_to is None or private_to in personas
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +31,7 @@ class Reach:
 
     def covers(self, memory_scope: str | None, private_to: str | None = None) -> bool:
         """Whether a memory of this collection, told to this persona in private, lies within."""
-        return (self.memory_scopes is None or memory_scope in {one.casefold() for one in self.memory_scopes}) and (
-            self.personas is None or private_to is None or private_to in self.personas
-        )
+        return within(self.memory_scopes, self.personas, memory_scope, private_to)
 
     @property
     def is_narrow(self) -> bool:

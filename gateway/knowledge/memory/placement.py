@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from gateway.governance.proposals.reach import within
 from gateway.knowledge.memory import slots
 from gateway.knowledge.memory.drafts import Draft
 from gateway.knowledge.memory.types import Memory, Status
@@ -84,9 +85,7 @@ class Reach:
     personas: tuple[str, ...] | None = None
 
     def covers(self, known: Fact | Memory) -> bool:
-        return (
-            self.memory_scopes is None or known.memory_scope in {one.casefold() for one in self.memory_scopes}
-        ) and (self.personas is None or known.audience is None or known.audience in self.personas)
+        return within(self.memory_scopes, self.personas, known.memory_scope, known.audience)
 
 
 @dataclass(frozen=True, slots=True)
