@@ -7,11 +7,12 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from gateway.core.nesting import MOST_LEVELS
 from gateway.knowledge.personas.lint_catalogue import RULES
 from gateway.knowledge.personas.types import Finding, pointer
 
 MAX_DOCUMENT_CHARACTERS = 32_000
-MAX_DEPTH = 32
+MAX_DEPTH = MOST_LEVELS
 
 
 def beyond(raw: Any) -> Finding | None:
